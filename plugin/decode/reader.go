@@ -51,15 +51,16 @@ type Reader struct {
 	fields [2][]Field
 	meta   []Field
 	turn   int
-	group  Group
-	inside bool // between group markers
+	group  []Field // of the group that is open, nil outside groups
+	around []Node  // its tape
+	joined []Field // group, placed in the record's tape
 }
 
 // Reset begins a chunk. Bytes: chunk is read in place; it must stay unchanged
 // until the last Record made from it is done with. A chunk of 4 GiB or more
 // cannot be addressed and reads as corrupt.
 func (r *Reader) Reset(chunk []byte) {
-	r.src, r.pos, r.place, r.inside = chunk, 0, 0, false
+	r.src, r.pos, r.place, r.group = chunk, 0, 0, nil
 	r.fields[0], r.fields[1] = r.fields[0][:0], r.fields[1][:0]
 }
 
@@ -174,35 +175,37 @@ func (r *Reader) record(rec *Record) (marker bool, reason string) {
 	} else {
 		r.meta = r.meta[:0]
 	}
+	r.joined = r.joined[:0]
+	if r.w.fail == "" && r.group != nil {
+		at := int32(len(r.w.nodes))
+		r.w.copyNodes(r.around, at)
+		for _, f := range r.group {
+			r.joined = append(r.joined, Field{Node: f.Node + at, Raw: f.Raw})
+		}
+	}
 	r.nodes[r.turn] = r.w.nodes
 	if r.w.fail != "" {
 		return false, r.w.fail
 	}
 	rec.Nodes, rec.Fields, rec.Meta, rec.SameKeys = r.w.nodes, r.fields[r.turn], r.meta, same
-	rec.Group = nil
-	if r.inside {
-		rec.Group = &r.group
-	}
+	rec.Group = r.joined
 	r.pos = pos
 	return false, ""
 }
 
 // marker begins or ends a group; the body of a start holds resource and scope.
 func (r *Reader) marker(begin bool, pos int) string {
-	if r.inside = begin; !begin {
+	if !begin {
 		end, ok := skip(r.src, pos)
 		if !ok {
 			return reasonCorrupt
 		}
-		r.pos = end
+		r.group, r.pos = nil, end
 		return ""
 	}
-	r.w = walker{src: r.src, nodes: nil, limit: maxNodes}
-	// A group's tape is its own: records behind it are compared with records
-	// before it, and callers may keep the Group until the next one.
-	r.group = Group{}
-	r.group.Fields, r.pos, _ = r.body(pos, nil, nil, nil)
-	r.group.Nodes = r.w.nodes
+	r.w = walker{src: r.src, nodes: r.around[:0], limit: maxNodes}
+	r.group, r.pos, _ = r.body(pos, []Field{}, nil, nil)
+	r.around = r.w.nodes
 	return r.w.fail
 }
 

@@ -34,12 +34,10 @@ func text(r *decode.Record) string {
 		value(&b, r, r.Nodes, int(f.Node))
 		b.WriteByte(' ')
 	}
-	if r.Group != nil {
-		for _, f := range r.Group.Fields {
-			b.WriteString("group.")
-			value(&b, r, r.Group.Nodes, int(f.Node))
-			b.WriteByte(' ')
-		}
+	for _, f := range r.Group {
+		b.WriteString("group.")
+		value(&b, r, r.Nodes, int(f.Node))
+		b.WriteByte(' ')
 	}
 	return strings.TrimSpace(b.String())
 }
@@ -52,7 +50,7 @@ func value(b *strings.Builder, r *decode.Record, nodes []decode.Node, i int) {
 		b.Write(r.Key(n))
 		b.WriteByte(':')
 	default:
-		b.WriteString(hex.EncodeToString(r.Key(n)) + ":")
+		b.WriteString("(" + string(r.Key(n)) + "):")
 	}
 	switch n.Kind {
 	case decode.Str:
@@ -113,7 +111,7 @@ func TestNext(t *testing.T) {
 		{"metadata", new(decodetest.Chunk).Meta(when, rec{"otlp", rec{"severity_text", "INFO"}}, rec{"log", "a"}), []string{"log:'a' meta.otlp:{severity_text:'INFO',}"}},
 		{"groups", new(decodetest.Chunk).GroupStart(rec{"service", "svc"}, rec{"name", "sc"}).Record(when, rec{"log", "a"}).GroupEnd().Record(when, rec{"log", "b"}),
 			[]string{"log:'a' group.resource:{service:'svc',} group.scope:{name:'sc',}", "log:'b'"}},
-		{"keys that are no strings", new(decodetest.Chunk).Record(when, rec{5, "five", []byte("b"), "bin"}), []string{"05:'five' b:'bin'"}},
+		{"keys that are no strings", new(decodetest.Chunk).Record(when, rec{5, "five", []byte("b"), "bin"}), []string{"(5):'five' b:'bin'"}},
 		{"bin and ext", new(decodetest.Chunk).Raw(0x92, 0x92).Raw(0xd7, 0, 0, 0, 0, 1, 0, 0, 0, 0).Raw(0x80, 0x82, 0xa1, 'b', 0xc4, 2, 0xff, 0, 0xa1, 'e', 0xd4, 5, 7), []string{"b:bin ff00 e:ext 07"}},
 		{"scalar in place of a record", new(decodetest.Chunk).Raw(0x05).Record(when, rec{"log", "a"}), []string{"error: record 0 at byte 0 (1 bytes): not a pair of time and body", "log:'a'"}},
 		{"body no map", new(decodetest.Chunk).Record(when, "text").Record(when, rec{"log", "a"}), []string{"error: record 0 at byte 0 (18 bytes): its body is not a map", "log:'a'"}},

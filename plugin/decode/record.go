@@ -1,6 +1,10 @@
 package decode
 
-import "time"
+import (
+	"math"
+	"strconv"
+	"time"
+)
 
 // Span is a place in the bytes that a Record was decoded from: nothing is
 // copied, so a span is valid as long as those bytes are.
@@ -53,13 +57,6 @@ type Field struct {
 	Same bool
 }
 
-// Group is what an OTLP group says of all records in it. Its nodes are laid
-// out like a record's.
-type Group struct {
-	Nodes  []Node
-	Fields []Field // as in Record: "resource" and "scope"
-}
-
 // Record is one log record: spans into the chunk that it was read from.
 //
 // Bytes: everything in it is valid until the next call of Reader.Next, and the
@@ -76,14 +73,39 @@ type Record struct {
 	// with the same keys in the same order.
 	SameKeys bool
 	Meta     []Field // metadata fields; their nodes stand behind the body's in Nodes
-	Group    *Group  // nil outside groups
+	// Group holds what the OTLP group around the record says of all records in
+	// it ("resource" and "scope"); their nodes stand behind the metadata's.
+	Group []Field
 }
 
 // Bytes are the bytes of a span, not copied.
 func (r *Record) Bytes(s Span) []byte { return r.Src[s.Off:s.End():s.End()] }
 
-// Key is the key of a node, not copied: the text where KeyKind is Str.
-func (r *Record) Key(n *Node) []byte { return r.Bytes(n.Key) }
+// Key is the text of a node's key: what it says where it is a string, its
+// decimal or literal form where it is a number, a boolean or nil, and the bytes
+// of its encoding where it is anything else. It is empty for elements of arrays.
+//
+// Bytes: not copied, except for numbers.
+func (r *Record) Key(n *Node) []byte {
+	b := r.Bytes(n.Key)
+	if n.KeyKind == Str || n.KeyKind == Bin || len(b) == 0 {
+		return b
+	}
+	h, _ := readHead(b, 0)
+	switch h.kind {
+	case Nil:
+		return []byte("null")
+	case Bool:
+		return strconv.AppendBool(nil, h.num == 1)
+	case Int:
+		return strconv.AppendInt(nil, int64(h.num), 10)
+	case Uint:
+		return strconv.AppendUint(nil, h.num, 10)
+	case Float:
+		return strconv.AppendFloat(nil, math.Float64frombits(h.num), 'g', -1, 64)
+	}
+	return b
+}
 
 // Text is the payload of a node, not copied.
 func (r *Record) Text(n *Node) []byte { return r.Bytes(n.Text) }
