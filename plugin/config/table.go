@@ -1,0 +1,170 @@
+package config
+
+import (
+	"slices"
+	"time"
+)
+
+// table is every key there is. The README's options, the sample configurations
+// and Load all follow it, so a key is added here and nowhere else.
+func table() []Key {
+	return slices.Concat(whereKeys(), whoKeys(), whatKeys(), securityKeys(), deliveryKeys(), runningKeys())
+}
+
+func whereKeys() []Key {
+	return inGroup(Where, []Key{
+		{Name: "Destination", Default: "opensearch", Status: Later, set: text(func(c *Config) *string { return &c.Destination }),
+			Doc: "What is delivered to. Only `opensearch` so far."},
+		{Name: "Hosts", set: setHosts, Required: "required: URLs separated by commas, such as https://opensearch-0:9200,https://opensearch-1:9200 (Fluent Bit keeps Host, Port and tls for itself, so a Go plugin cannot see them)",
+			Doc: "The nodes, as URLs separated by commas; without a port, 80 for http and 443 for https. No user and password in them. Fluent Bit keeps `Host`, `Port` and `tls` for itself, so these three never reach the plugin."},
+		{Name: "Path", set: setPath,
+			Doc: "Put behind each host, where a proxy serves OpenSearch under a path."},
+		{Name: "Index", Default: "seclog-%Y.%m.%d", set: text(func(c *Config) *string { return &c.index }),
+			Doc: "The index of a record: fixed text, the record's time in UTC (`%Y %y %m %d %H %M %j %G %V %u %%`), and fields of it such as `$kubernetes['namespace_name']`, never at the start."},
+		{Name: "Index_Max_Age", Default: "30d", set: duration(time.Hour, 36500*24*time.Hour, func(c *Config) *time.Duration { return &c.IndexMaxAge }),
+			Doc: "Records older than this, or more than a day ahead, go to `seclog-out-of-range`, so that a wrong clock makes no indices."},
+		{Name: "Index_Max", Default: "200", set: setIndexMax,
+			Doc: "How many index names an output may make in a day; what comes after goes to `seclog-fallback`."},
+		{Name: "Logstash_Format", Default: "Off", set: boolean(func(c *Config) *bool { return &c.logstash.on }),
+			Doc: "On: the index is `Logstash_Prefix`, `Logstash_Prefix_Separator` and `Logstash_DateFormat`. Not together with `Index`."},
+		{Name: "Logstash_Prefix", Default: "logstash", set: text(func(c *Config) *string { return &c.logstash.prefix }),
+			Doc: "See `Logstash_Format`."},
+		{Name: "Logstash_Prefix_Separator", Default: "-", set: text(func(c *Config) *string { return &c.logstash.separator }),
+			Doc: "See `Logstash_Format`."},
+		{Name: "Logstash_DateFormat", Default: "%Y.%m.%d", set: text(func(c *Config) *string { return &c.logstash.dateFormat }),
+			Doc: "See `Logstash_Format`."},
+		{Name: "Data_Stream", Default: "Off", Status: Later, Kind: kindBool, set: boolean(func(c *Config) *bool { return &c.DataStream }),
+			Doc: "Write into a data stream."},
+		{Name: "Pipeline", set: setPipeline,
+			Doc: "The ingest pipeline that OpenSearch puts documents through."},
+		{Name: "Write_Operation", Default: "create", Status: Later, set: text(func(c *Config) *string { return &c.WriteOp }),
+			Doc: "`create` never overwrites a document. Only `create` so far."},
+		{Name: "Id_Key", Status: Later,
+			Doc: "A field whose value becomes the `_id`."},
+		{Name: "Id_Position", Default: "log_path,log_offset", set: setIDPosition,
+			Doc: "The two fields that say where in its file a line stood (`Path_Key` and `Offset_Key` of the tail input), or `Off`. Checked and kept, but **not used in this version**: ids come from the chunk and the record's place in it, so a retried chunk makes no duplicates, while an agent killed before Fluent Bit stored its place in a file may send lines again."},
+		{Name: "Suppress_Type_Name", Default: "On", set: setSuppressTypeName,
+			Doc: "Accepted so that configurations of Fluent Bit's own output keep working; document types are never sent."},
+	})
+}
+
+func whoKeys() []Key {
+	awsDoc := "Signed requests to Amazon OpenSearch Service."
+	return inGroup(Who, []Key{
+		{Name: "HTTP_User", set: text(func(c *Config) *string { return &c.HTTPUser }),
+			Doc: "User name for basic authentication."},
+		{Name: "HTTP_User_File", set: file(func(c *Config) *string { return &c.HTTPUserFile }),
+			Doc: "A file that holds it, read again when it changes."},
+		{Name: "HTTP_Passwd", Secret: true, set: secret(func(c *Config) *Secret { return &c.HTTPPasswd }),
+			Doc: "Its password."},
+		{Name: "HTTP_Passwd_File", set: file(func(c *Config) *string { return &c.HTTPPasswdFile }),
+			Doc: "A file that holds it, read again when it changes."},
+		{Name: "HTTP_API_Key", Secret: true, set: secret(func(c *Config) *Secret { return &c.HTTPAPIKey }),
+			Doc: "Sent as `Authorization: ApiKey …`, instead of user and password."},
+		{Name: "HTTP_API_Key_File", set: file(func(c *Config) *string { return &c.HTTPAPIKeyFile }),
+			Doc: "A file that holds it, read again when it changes."},
+		{Name: "Bearer_Token", Secret: true, set: secret(func(c *Config) *Secret { return &c.BearerToken }),
+			Doc: "Sent as `Authorization: Bearer …`, instead of user and password."},
+		{Name: "Bearer_Token_File", set: file(func(c *Config) *string { return &c.BearerTokenFile }),
+			Doc: "A file that holds it, read again when it changes."},
+		{Name: "AWS_Auth", Default: "Off", Status: Later, Kind: kindBool, Doc: awsDoc},
+		{Name: "AWS_Region", Status: Later, Doc: awsDoc},
+		{Name: "AWS_Profile", Status: Later, Doc: awsDoc},
+		{Name: "AWS_Role_ARN", Status: Later, Doc: awsDoc},
+		{Name: "AWS_External_ID", Secret: true, Status: Later, Doc: awsDoc},
+		{Name: "AWS_STS_Endpoint", Status: Later, Doc: awsDoc},
+		{Name: "AWS_Service_Name", Status: Later, Doc: awsDoc},
+		{Name: "TLS_CA_File", set: file(func(c *Config) *string { return &c.TLSCAFile }),
+			Doc: "Certificates (PEM) that vouch for the hosts, instead of the system's."},
+		{Name: "TLS_Crt_File", Status: Later, Doc: "Our own certificate (PEM), where the hosts ask for one."},
+		{Name: "TLS_Key_File", Status: Later, Doc: "Its private key (PEM)."},
+		{Name: "TLS_Verify", Default: "On", set: boolean(func(c *Config) *bool { return &c.TLSVerify }),
+			Doc: "Off: any certificate is taken. For trials only."},
+		{Name: "TLS_Min_Version", Default: "1.2", set: setTLSMinVersion,
+			Doc: "`1.2` or `1.3`."},
+		{Name: "Proxy", Status: Later, Doc: "An HTTP proxy in front of the hosts."},
+	})
+}
+
+func whatKeys() []Key {
+	return inGroup(What, []Key{
+		{Name: "Time_Key", Default: "@timestamp", set: fieldName(func(c *Config) *string { return &c.TimeKey }),
+			Doc: "The field that holds the record's time."},
+		{Name: "Time_Key_Nanos", Default: "On", set: boolean(func(c *Config) *bool { return &c.TimeKeyNanos }),
+			Doc: "Times with nine decimals; Off: with three."},
+		{Name: "Include_Tag_Key", Default: "Off", set: boolean(func(c *Config) *bool { return &c.IncludeTagKey }),
+			Doc: "Write Fluent Bit's tag into the document."},
+		{Name: "Tag_Key", Default: "_flb-key", set: fieldName(func(c *Config) *string { return &c.TagKey }),
+			Doc: "The field that holds it."},
+		{Name: "Replace_Dots", Default: "Off", set: boolean(func(c *Config) *bool { return &c.ReplaceDots }),
+			Doc: "Write `_` for each dot in a field's name, so that labels such as `app` and `app.kubernetes.io/name` fit one mapping."},
+		{Name: "Log_Key", Default: "log,message,msg,MESSAGE", set: setLogKeys,
+			Doc: "The fields that may hold the line's text; the first that is there counts."},
+		{Name: "Merge_Log", Default: "Off", set: boolean(func(c *Config) *bool { return &c.MergeLog }),
+			Doc: "On: a JSON object in the text becomes fields. Detection and redaction look inside it either way."},
+		{Name: "Record_Max", Default: "10M", set: size(1_000, 1_000_000_000, func(c *Config) *int64 { return &c.RecordMax }),
+			Doc: "A larger record, in bytes of msgpack, becomes a dead letter without its content."},
+	})
+}
+
+func securityKeys() []Key {
+	return inGroup(Security, []Key{
+		{Name: "Detect", Default: "On", set: boolean(func(c *Config) *bool { return &c.Detect }),
+			Doc: "Tag records with the Sigma rules that they match."},
+		{Name: "Redact", Default: "On", set: setRedact,
+			Doc: "Cut secrets and personal data. `Report` counts them and **sends them as they are**, for roll-outs; `Off` does not look."},
+		{Name: "Rules_Path", set: func(c *Config, v string) error { c.RulesPath = parseList(v); return nil },
+			Doc: "Files and folders of rules of your own, separated by commas, beside the built-in ones."},
+		{Name: "Rules_Builtin", Default: "On", set: boolean(func(c *Config) *bool { return &c.RulesBuiltin }),
+			Doc: "Use the built-in rules."},
+		{Name: "Rules_Reload", Default: "Off", Status: Later, Kind: kindBool, set: boolean(func(c *Config) *bool { return &c.RulesReload }),
+			Doc: "Load changed rules without a restart. In this version changed rules are loaded by a restart of Fluent Bit."},
+		{Name: "Redact_Action", set: setRedactAction,
+			Doc: "What is done with every finding, instead of each rule's own: `redact`, `mask`, `hash`, `drop_field` or `drop_record`."},
+		{Name: "Key_File", set: file(func(c *Config) *string { return &c.KeyFile }),
+			Doc: "The keys for `hash`. A rule with such an action and no key stops the start."},
+	})
+}
+
+func deliveryKeys() []Key {
+	return inGroup(Delivery, []Key{
+		{Name: "Compress", Default: "off", set: setCompress,
+			Doc: "`gzip` or `off`."},
+		{Name: "Bulk_Size", Default: "5M", set: size(1_000, 100_000_000, func(c *Config) *int64 { return &c.BulkSize }),
+			Doc: "The most that one request holds, before compression; `1k` to `100M`."},
+		{Name: "Timeout", Default: "30s", set: duration(100*time.Millisecond, 10*time.Minute, func(c *Config) *time.Duration { return &c.Timeout }),
+			Doc: "How long one request may take."},
+		{Name: "Retry_Wait_Min", Default: "200ms", set: duration(time.Millisecond, time.Minute, func(c *Config) *time.Duration { return &c.RetryWaitMin }),
+			Doc: "The first wait before documents that were not taken are sent again; it grows, with jitter."},
+		{Name: "Retry_Wait_Max", Default: "2s", set: duration(time.Millisecond, time.Minute, func(c *Config) *time.Duration { return &c.RetryWaitMax }),
+			Doc: "The longest wait."},
+		{Name: "Retry_Timeout", Default: "3s", set: duration(0, 5*time.Minute, func(c *Config) *time.Duration { return &c.RetryTimeout }),
+			Doc: "After it a flush starts no further request or wait, and Fluent Bit's own retry takes over, with only what is left."},
+		{Name: "Hold_Max", Default: "15m", Status: Later, Kind: kindDuration, set: duration(0, 24*time.Hour, func(c *Config) *time.Duration { return &c.HoldMax }),
+			Doc: "How long documents of one index that refuses are held while others flow. Only `15m` so far."},
+		{Name: "Dead_Letter_Index", Default: "seclog_dead_letters", set: setDeadLetterIndex,
+			Doc: "The index of what can never be delivered."},
+		{Name: "Dead_Letter_Path", set: folder(func(c *Config) *string { return &c.DeadLetterPath }),
+			Doc: "The folder of what this index does not take either; `dead-letters` in `State_Path` when absent."},
+		{Name: "Dead_Letter_Max", Default: "1G", set: size(1_000, 1_000_000_000_000, func(c *Config) *int64 { return &c.DeadLetterMax }),
+			Doc: "How large it may grow; then the chunk is kept and tried again."},
+		{Name: "State_Path", Default: "/var/lib/seclog", set: folder(func(c *Config) *string { return &c.StatePath }),
+			Doc: "Where the key for ids and dead letters are kept, on a volume that outlives the container. Unwritable stops the start."},
+	})
+}
+
+func runningKeys() []Key {
+	return inGroup(Running, []Key{
+		{Name: "Metrics_Listen", Default: "off", Status: Later, Kind: kindBool,
+			Doc: "An address for metrics and a status page."},
+		{Name: "Setup", Default: "Off", Status: Later, Kind: kindBool,
+			Doc: "Make index templates and policies at start."},
+	})
+}
+
+func inGroup(g Group, keys []Key) []Key {
+	for i := range keys {
+		keys[i].Group = g
+	}
+	return keys
+}
