@@ -1,0 +1,95 @@
+package encode
+
+import (
+	"crypto/aes"
+	"crypto/cipher"
+	"crypto/hkdf"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/binary"
+	"fmt"
+	"math"
+
+	"github.com/zeebo/xxh3"
+)
+
+// IDSize is the length of an _id: 15 bytes in base64url, the length that
+// OpenSearch's own ids have.
+const IDSize = 20
+
+// MaxPlace is the first place in a chunk that an _id cannot hold.
+const MaxPlace = 1 << 24
+
+// IDs makes the ids of documents. The same chunk on the same node under the
+// same key has the same ids, so that what is sent twice is stored once; without
+// the key nobody can test guesses of what was redacted against an id.
+//
+// Changing anything here means duplicates at upgrade: golden vectors hold it.
+//
+// Concurrency: safe for concurrent use.
+type IDs struct {
+	seed  uint64
+	block cipher.Block
+	node  string
+}
+
+// NewIDs makes ids under a key of 32 bytes for a node.
+func NewIDs(key [32]byte, node string) (*IDs, error) {
+	sub, err := hkdf.Key(sha256.New, key[:], nil, "seclog ids v1", 24)
+	if err != nil {
+		return nil, fmt.Errorf("derive the key for ids: %w", err)
+	}
+	block, err := aes.NewCipher(sub[:16])
+	if err != nil {
+		return nil, fmt.Errorf("key for ids: %w", err)
+	}
+	return &IDs{seed: binary.LittleEndian.Uint64(sub[16:]), block: block, node: node}, nil
+}
+
+// Fingerprint is a keyed hash of a chunk as it came: the lengths of node and
+// tag, node, tag and the chunk's bytes. It tells chunks apart and is what the
+// ledger knows them by.
+func (k *IDs) Fingerprint(tag string, chunk []byte) [16]byte {
+	h := xxh3.NewSeed(k.seed)
+	var n [16]byte
+	binary.LittleEndian.PutUint64(n[:], uint64(len(k.node)))
+	binary.LittleEndian.PutUint64(n[8:], uint64(len(tag)))
+	_, _ = h.Write(n[:])
+	_, _ = h.WriteString(k.node)
+	_, _ = h.WriteString(tag)
+	_, _ = h.Write(chunk)
+	return h.Sum128().Bytes()
+}
+
+// Seal turns a fingerprint into 8 bytes that say nothing about it to those
+// without the key. n tells equal fingerprints apart.
+func (k *IDs) Seal(d [16]byte, n uint32) [8]byte {
+	var b [16]byte
+	copy(b[:], d[:])
+	binary.LittleEndian.PutUint32(b[:], binary.LittleEndian.Uint32(b[:])^n)
+	k.block.Encrypt(b[:], b[:])
+	return [8]byte(b[:8])
+}
+
+// ChunkID is what the ids of one chunk's documents share.
+type ChunkID struct{ prefix [12]byte }
+
+// Chunk is the ChunkID of a chunk with the given fingerprint and occurrence
+// number; sec is the time of its first record in Unix seconds.
+func (k *IDs) Chunk(d [16]byte, n uint32, sec int64) ChunkID {
+	var c ChunkID
+	binary.BigEndian.PutUint32(c.prefix[:], uint32(min(max(sec, 0), math.MaxUint32)))
+	h := k.Seal(d, n)
+	copy(c.prefix[4:], h[:])
+	return c
+}
+
+// ID is the id of the record at a place below MaxPlace: 4 bytes seconds,
+// 8 bytes keyed hash, 3 bytes place, big endian, as base64url.
+func (c ChunkID) ID(place int) (id [IDSize]byte) {
+	var b [15]byte
+	copy(b[:], c.prefix[:])
+	b[12], b[13], b[14] = byte(place>>16), byte(place>>8), byte(place)
+	base64.RawURLEncoding.Encode(id[:], b[:])
+	return id
+}
