@@ -42,7 +42,7 @@ func writeLeaky(w *writer) {
 	leak("slack_webhook", w.slackHook, "posting to {}")
 	leak("stripe_key", w.stripeKey, "stripe key {}", "STRIPE_SECRET_KEY={}")
 	leak("gcp_api_key", w.gcpKey, "GET https://maps.googleapis.com/maps/api/geocode/json?address=Seoul&key={}")
-	leak("npm_token", w.npmToken, "//registry.npmjs.org/:_authToken={}")
+	leak("npm_token", w.npmToken, "//npm.shop.example/:_authToken={}")
 	leak("sendgrid_key", w.sendgridKey, "mailer configured with {}")
 	leak("jwt", w.jwt, "session {}", "Authorization: Bearer {}", `{"id_token":"{}"}`)
 	leak("bearer", func() string { return w.fromAlphabet(alphanum, 40) }, "> Authorization: Bearer {}", `{"headers":{"Authorization":"Bearer {}"}}`, "curl -H 'authorization: bearer {}' https://api.shop.example/")
