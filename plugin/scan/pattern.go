@@ -1,6 +1,7 @@
 package scan
 
 import (
+	"fmt"
 	"regexp"
 	"regexp/syntax"
 	"unicode/utf8"
@@ -9,20 +10,22 @@ import (
 // Pattern is a regular expression in Go's syntax that is asked at the hits of
 // its literals.
 //
+// The automatons behind it are exact and grow as texts need them, within a cap
+// past which they start anew; there is no text on which they are given up.
+//
 // *Concurrency:* immutable, safe for concurrent use, each worker with its own
 // Scratch.
 type Pattern struct {
-	re     *regexp.Regexp // Longest.
-	first  *regexp.Regexp // Anchored at the start of the text.
-	inner  *regexp.Regexp // Anchored after one rune of context.
-	splits splits
+	re     *regexp.Regexp
+	lits   []string
+	keys   []wordKey
+	before int      // The most bytes from a match's start to its literal, capped.
+	length int      // The most bytes of a match, capped.
+	tail   *machine // What follows from a literal on; nil without literals.
+	full   *machine
+	back   *machine // The reversed expression.
+	groups *syntax.Prog
 }
-
-// Scratch holds a worker's automaton states and buffers. The zero value is
-// ready.
-//
-// *Concurrency:* not safe for concurrent use; one per worker.
-type Scratch struct{}
 
 // Compile reads a regular expression.
 //
@@ -32,28 +35,57 @@ func Compile(expr string) (*Pattern, error) {
 	if err != nil {
 		return nil, err
 	}
-	re.Longest()
 	tree, err := syntax.Parse(expr, syntax.Perl)
 	if err != nil {
 		return nil, err
 	}
-	p := &Pattern{re: re, splits: findSplits(tree.Simplify())}
-	if p.first, err = regexp.Compile(`\A(?:` + expr + `)`); err != nil {
-		return nil, err
+	tree = tree.Simplify()
+	p := &Pattern{re: re, length: capped(longestOf(tree))}
+	// The order matters: the others share the alphabet of the whole.
+	if p.full, err = newMachine(tree, nil); err != nil {
+		return nil, fmt.Errorf("compile %q: %w", expr, err)
 	}
-	if p.inner, err = regexp.Compile(`\A(?s:.)(?:` + expr + `)`); err != nil {
-		return nil, err
+	if p.back, err = newMachine(reversed(tree), p.full.abc); err != nil {
+		return nil, fmt.Errorf("compile %q backwards: %w", expr, err)
 	}
-	p.first.Longest()
-	p.inner.Longest()
+	if re.NumSubexp() > 0 {
+		p.groups = p.full.prog
+	}
+	found := findSplits(tree)
+	if len(found.lits) == 0 {
+		return p, nil
+	}
+	tail := &syntax.Regexp{Op: syntax.OpAlternate}
+	for _, one := range found.list {
+		p.before = max(p.before, capped(longestOfSeq(one.prefix)))
+		tail.Sub = append(tail.Sub, &syntax.Regexp{Op: syntax.OpConcat, Sub: one.tail})
+	}
+	if p.tail, err = newMachine(tail, p.full.abc); err != nil {
+		return nil, fmt.Errorf("compile %q from its literal: %w", expr, err)
+	}
+	p.lits = found.lits
+	for _, lit := range p.lits {
+		p.keys = append(p.keys, wordKeyOf(lit))
+	}
 	return p, nil
+}
+
+// window is the most bytes before and after a hit that a match may reach. A
+// longer one is cut at the end or missed if its start is further away.
+const window = 16 << 10 // 16 KB
+
+func capped(n int) int {
+	if n < 0 || n > window {
+		return window
+	}
+	return n
 }
 
 // Literals gives literals of which every match holds one, folded, each at
 // least 2 bytes long; nil if the expression has none.
 //
 // *Bytes:* shared; not to be changed.
-func (p *Pattern) Literals() []string { return p.splits.lits }
+func (p *Pattern) Literals() []string { return p.lits }
 
 // NumSubexp gives the number of groups.
 func (p *Pattern) NumSubexp() int { return p.re.NumSubexp() }
@@ -64,40 +96,77 @@ func (p *Pattern) SubexpNames() []string { return p.re.SubexpNames() }
 // String gives the expression as it was compiled.
 func (p *Pattern) String() string { return p.re.String() }
 
-// FindAt gives the leftmost-longest match that contains the hit and starts at
-// from or later, as submatch indexes in dst[:0], and nil if there is none.
+// FindAt gives the match that contains text[hit.Pos:hit.End] and starts at
+// from or later: of several the one that starts first, and of those the
+// longest, as regexp.Regexp.Longest has it. The answer is submatch indexes in
+// dst[:0], or nil.
+//
+// If the hit is one of the pattern's own literals, the answer may be nil where
+// the match has its literal elsewhere: it is then found at that other hit. So
+// a caller that asks at all hits of Literals misses no match. Two matches that
+// overlap are both found only with the same from.
+//
+// A match reaches at most 16 KB before and after the hit.
+//
+// *Bytes:* text outside of a match is looked at for ^, $ and \b; dst is only
+// valid as the answer.
 func (p *Pattern) FindAt(sc *Scratch, text []byte, hit Hit, from int, dst []int) []int {
-	for s := max(from, int(hit.Pos)-window); s <= int(hit.Pos); s++ {
-		if insideRune(text, s) {
-			continue
-		}
-		re, off := p.first, 0
-		if s > 0 {
-			_, n := utf8.DecodeLastRune(text[:s])
-			re, off = p.inner, s-n
-		}
-		m := re.FindSubmatchIndex(text[off:])
-		if m == nil || off+m[1] < int(hit.End) {
-			continue
-		}
-		dst = dst[:0]
-		for _, i := range m {
-			if i >= 0 {
-				i += off
-			}
-			dst = append(dst, i)
-		}
-		dst[0] = s
-		return dst
+	pos, end := int(hit.Pos), int(hit.End)
+	if pos < 0 || end < pos || end > len(text) || from > pos {
+		return nil
 	}
-	return nil
+	l := sc.of(p)
+	limit := min(len(text), end+window)
+	reach := p.length
+	if p.tail != nil && p.isLiteral(text, pos, end) {
+		if l.tail.forward(text, pos, pos, limit, pos, true) < 0 {
+			return nil
+		}
+		reach = p.before
+	}
+	start := max(from, pos-reach, 0)
+	for insideRune(text, start) {
+		start++
+	}
+	if start > pos {
+		return nil
+	}
+	if start < pos {
+		last := l.full.forward(text, start, pos, limit, end, false)
+		if last < 0 {
+			return nil
+		}
+		if start = l.back.backward(text, last, end, start, pos); start < 0 {
+			return nil
+		}
+	}
+	last := l.full.forward(text, start, start, limit, end, false)
+	if last < 0 {
+		return nil
+	}
+	dst = append(dst[:0], start, last)
+	if p.groups != nil {
+		dst = sc.tracer.trace(p.groups, text, start, last, 2*p.NumSubexp()+2, dst)
+	}
+	return dst
 }
 
-// window is how many bytes before and after a hit a match may reach.
-const window = 16 << 10 // 16 KB
-
 // Match says whether the expression matches anywhere in text.
-func (p *Pattern) Match(sc *Scratch, text []byte) bool { return p.re.Match(text) }
+func (p *Pattern) Match(sc *Scratch, text []byte) bool {
+	return sc.of(p).full.forward(text, 0, len(text), len(text), 0, true) >= 0
+}
+
+// isLiteral says whether text[pos:end] is one of the pattern's literals.
+func (p *Pattern) isLiteral(text []byte, pos, end int) bool {
+	w, wide := wordAt(text[pos:end])
+	for i := range p.keys {
+		k := &p.keys[i]
+		if (wide || w&k.mask == k.word) && matchFolded(text, pos, p.lits[i]) == end {
+			return true
+		}
+	}
+	return false
+}
 
 // insideRune says that pos lies inside a valid rune, where no match starts.
 func insideRune(text []byte, pos int) bool {
