@@ -1,0 +1,43 @@
+package host
+
+import (
+	"context"
+	_ "embed"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+)
+
+//go:embed c/host.c
+var source []byte
+
+// Build compiles the host with the C compiler, $CC or cc, into dir and answers the program's path.
+func Build(ctx context.Context, dir string) (string, error) {
+	file := filepath.Join(dir, "host.c")
+	if err := os.WriteFile(file, source, 0o644); err != nil {
+		return "", fmt.Errorf("build the host: %w", err)
+	}
+	compiler := os.Getenv("CC")
+	if compiler == "" {
+		compiler = "cc"
+	}
+	bin := filepath.Join(dir, "host")
+	// -rdynamic is not wanted: the plugin reaches the host through its struct alone.
+	return bin, command(ctx, compiler, "-std=gnu11", "-O2", "-g", "-Wall", "-Wextra", "-Werror", "-pthread", "-o", bin, file, "-ldl")
+}
+
+// BuildPlugin builds the Go package in pkg as a shared object at path, with more flags of go build if given.
+func BuildPlugin(ctx context.Context, pkg, path string, flags ...string) error {
+	args := append([]string{"build", "-buildmode=c-shared", "-o", path}, flags...)
+	return command(ctx, "go", append(args, pkg)...)
+}
+
+func command(ctx context.Context, name string, args ...string) error {
+	cmd := exec.CommandContext(ctx, name, args...)
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=1")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("%s %s: %w\n%s", name, args[0], err, out)
+	}
+	return nil
+}
