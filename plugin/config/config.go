@@ -90,7 +90,7 @@ type Config struct {
 	RetryTimeout    time.Duration
 	HoldMax         time.Duration
 	DeadLetterIndex string
-	DeadLetterPath  string // a folder; filled in from StatePath when the key is absent
+	DeadLetterPath  string // a file; filled in from StatePath when the key is absent
 	DeadLetterMax   int64
 	StatePath       string
 
@@ -196,7 +196,7 @@ func (c *Config) combine(fine func(key string) bool, refuse func(name, shown str
 		refuse("Retry_Wait_Min", c.RetryWaitMin.String(), fmt.Errorf("allowed: at most Retry_Wait_Max, which is %s", c.RetryWaitMax))
 	}
 	if c.DeadLetterPath == "" && c.StatePath != "" {
-		c.DeadLetterPath = filepath.Join(c.StatePath, "dead-letters")
+		c.DeadLetterPath = filepath.Join(c.StatePath, "dead-letters.ndjson")
 	}
 	c.combineCredentials(fine, refuse)
 	if c.RedactAction == "hash" && c.KeyFile == "" && fine("Key_File") {

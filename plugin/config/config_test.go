@@ -38,11 +38,11 @@ func TestLoad_Defaults(t *testing.T) {
 		c.Detect, c.Redact, c.RulesPath, c.RulesBuiltin, c.RulesReload, c.RedactAction,
 		c.Compress, c.BulkSize, c.Timeout, c.RetryWaitMin, c.RetryWaitMax, c.RetryTimeout, c.HoldMax,
 		c.DeadLetterIndex, c.DeadLetterPath, c.DeadLetterMax, c.StatePath}
-	want := []any{"opensearch", "[https://os:9200]", "seclog-%Y.%m.%d", 720*time.Hour, 200, "create", []string{"log_path", "log_offset"}, true, uint16(0x303),
+	want := []any{"opensearch", "[https://os:9200]", "seclog-%Y.%m.%d", 720 * time.Hour, 200, "create", []string{"log_path", "log_offset"}, true, uint16(0x303),
 		"@timestamp", true, false, false, []string{"log", "message", "msg", "MESSAGE"}, false, int64(10_000_000),
 		true, config.RedactOn, []string(nil), true, false, "",
-		"off", int64(5_000_000), 30*time.Second, 200*time.Millisecond, 2*time.Second, 3*time.Second, 15*time.Minute,
-		"seclog_dead_letters", "/var/lib/seclog/dead-letters", int64(1_000_000_000), "/var/lib/seclog"}
+		"off", int64(5_000_000), 30 * time.Second, 200 * time.Millisecond, 2 * time.Second, 3 * time.Second, 15 * time.Minute,
+		"seclog_dead_letters", "/var/lib/seclog/dead-letters.ndjson", int64(1_000_000_000), "/var/lib/seclog"}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
 	}
@@ -81,7 +81,7 @@ func TestLoad_Values(t *testing.T) {
 		{"Id_Position", "Off", nil, func(c *config.Config) any { return len(c.IDPosition) }, 0},
 		{"HTTP_Passwd", " s p ", []string{"HTTP_User", "u"}, func(c *config.Config) any { return c.HTTPPasswd.Reveal() }, " s p "},
 		{"HTTP_Passwd_File", pw, []string{"HTTP_User", "u"}, func(c *config.Config) any { return c.HTTPPasswdFile }, pw},
-		{"State_Path", "/a/../b/", nil, func(c *config.Config) any { return c.DeadLetterPath }, "/b/dead-letters"},
+		{"State_Path", "/a/../b/", nil, func(c *config.Config) any { return c.DeadLetterPath }, "/b/dead-letters.ndjson"},
 		{"TLS_Min_Version", "1.3", nil, func(c *config.Config) any { return c.TLSMinVersion }, uint16(0x304)},
 		{"Hold_Max", "900", nil, func(c *config.Config) any { return c.HoldMax }, 15 * time.Minute},
 		{"Write_Operation", "CREATE", nil, func(c *config.Config) any { return c.WriteOp }, "create"},

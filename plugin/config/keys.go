@@ -92,7 +92,7 @@ type Foreign struct {
 func foreignKeys() []Foreign {
 	return []Foreign{
 		{Name: "Generate_ID", Hint: "leave it out: every document gets an _id of its own, and equal lines stay apart"},
-		{Name: "Buffer_Size", Hint: "leave it out: answers are read whole, whatever their size"},
+		{Name: "Buffer_Size", Hint: "leave it out: answers are asked for small and read whole"},
 		{Name: "Trace_Output", Hint: "leave it out: requests are never printed, since they hold records"},
 		{Name: "Trace_Error", Hint: "leave it out: refusals are logged by type and status, without the record, and become dead letters"},
 		{Name: "Current_Time_Index", Hint: "leave it out: the index comes from the record's own time, so that a retry goes to the same one"},

@@ -145,7 +145,7 @@ func deliveryKeys() []Key {
 		{Name: "Dead_Letter_Index", Default: "seclog_dead_letters", set: setDeadLetterIndex,
 			Doc: "The index of what can never be delivered."},
 		{Name: "Dead_Letter_Path", set: folder(func(c *Config) *string { return &c.DeadLetterPath }),
-			Doc: "The folder of what this index does not take either; `dead-letters` in `State_Path` when absent."},
+			Doc: "The file of what this index does not take either; `dead-letters.ndjson` in `State_Path` when absent."},
 		{Name: "Dead_Letter_Max", Default: "1G", set: size(1_000, 1_000_000_000_000, func(c *Config) *int64 { return &c.DeadLetterMax }),
 			Doc: "How large it may grow; then the chunk is kept and tried again."},
 		{Name: "State_Path", Default: "/var/lib/seclog", set: folder(func(c *Config) *string { return &c.StatePath }),
