@@ -16,6 +16,12 @@
 // a hit. The package is a leaf: it imports no other stage.
 package scan
 
+import (
+	"math/bits"
+	"slices"
+	"unicode/utf8"
+)
+
 // ID is the number of a literal, dense from 0 in the order of first asking.
 type ID int32
 
@@ -81,4 +87,99 @@ func (b *Builder) At() ID {
 func (b *Builder) next(lit string) ID {
 	b.lits = append(b.lits, lit)
 	return ID(len(b.lits) - 1)
+}
+
+// Build makes the Set of what was asked for so far.
+func (b *Builder) Build() *Set {
+	s := &Set{lits: slices.Clone(b.lits), digits: b.digits, at: b.at}
+	costs := gramCosts()
+	byGram := map[uint32][]entry{}
+	enter := func(gram uint32, e entry) {
+		h := gramHash(gram)
+		if !slices.Contains(byGram[h], e) {
+			byGram[h] = append(byGram[h], e)
+		}
+	}
+	for id, lit := range s.lits {
+		if lit == "" {
+			continue
+		}
+		s.wide = s.wide || hasWide(lit)
+		exact := !hasFreeCase(lit)
+		forms := []string{lit}
+		if !exact {
+			forms = caseForms(lit)
+		}
+		for _, form := range forms {
+			e := entry{key: wordKeyOf(form), lit: form, id: ID(id), exact: exact}
+			enterGrams(e, costs, enter)
+		}
+	}
+	for h := range byGram {
+		s.bits[h>>6] |= 1 << (h & 63)
+	}
+	total := 0
+	for word, set := range s.bits {
+		s.before[word] = uint16(total)
+		for ; set != 0; set &= set - 1 {
+			h := uint32(word)<<6 | uint32(bits.TrailingZeros64(set))
+			s.starts = append(s.starts, uint32(len(s.entries)))
+			s.entries = append(s.entries, byGram[h]...)
+			total++
+		}
+	}
+	s.starts = append(s.starts, uint32(len(s.entries)))
+	return s
+}
+
+// enterGrams enters a literal by two neighbouring grams, the rarest pair of it.
+// A literal that is too short for two takes any byte beside it.
+func enterGrams(e entry, costs map[uint32]int, enter func(gram uint32, e entry)) {
+	at := func(i int) uint32 { return uint32(e.lit[i] | 0x20) }
+	gram := func(i int) uint32 { return at(i) | at(i+1)<<8 | at(i+2)<<16 }
+	switch n := len(e.lit); {
+	case n >= 4:
+		best := 0
+		for i := 1; i+4 <= n; i++ {
+			if costs[gram(i)]+costs[gram(i+1)] < costs[gram(best)]+costs[gram(best+1)] {
+				best = i
+			}
+		}
+		e.off = int32(best)
+		enter(gram(best), e)
+		e.off++
+		enter(gram(best+1), e)
+	case n == 3:
+		enter(gram(0), e)
+		e.off = 1
+		for c := range uint32(256) {
+			enter(at(1)|at(2)<<8|(c|0x20)<<16, e)
+		}
+	default:
+		for c := range uint32(256) {
+			e.off = 0
+			enter(at(0)|at(1)<<8|(c|0x20)<<16, e)
+			e.off = -1
+			enter(c|0x20|at(0)<<8|at(1)<<16, e)
+		}
+	}
+}
+
+// caseForms gives the beginnings of a literal in all letter cases, as far as
+// 4 bytes reach; ASCII letters stay as they are.
+func caseForms(lit string) []string {
+	forms := []string{""}
+	for len(lit) > 0 && minLen(forms) < 4 {
+		r, n := utf8.DecodeRuneInString(lit)
+		cases := []string{lit[:n]}
+		if r >= utf8.RuneSelf && r != utf8.RuneError {
+			cases = nil
+			for _, f := range orbit(r) {
+				cases = append(cases, string(f))
+			}
+		}
+		forms = cross(forms, cases)
+		lit = lit[n:]
+	}
+	return forms
 }

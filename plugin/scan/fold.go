@@ -25,6 +25,15 @@ func foldRune(r rune) rune {
 	return least
 }
 
+// orbit gives all runes that are r in some letter case.
+func orbit(r rune) []rune {
+	all := []rune{r}
+	for f := unicode.SimpleFold(r); f != r; f = unicode.SimpleFold(f) {
+		all = append(all, f)
+	}
+	return all
+}
+
 // fold folds a literal rune by rune. Bytes that are no UTF-8 stay as they are.
 func fold(lit string) string {
 	var sb strings.Builder

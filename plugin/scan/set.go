@@ -2,75 +2,261 @@ package scan
 
 import (
 	"cmp"
+	"encoding/binary"
+	"math/bits"
 	"slices"
+	"unicode/utf8"
 )
 
 // Set finds all literals of a Builder in one pass.
 //
+// The pass hashes the 3 bytes at every second place of the text and tests one
+// bit for them. Each literal has entered with two neighbouring grams of it, so
+// that one of them lies at an even place wherever the literal stands; which
+// two is chosen so that they are rare in logs. A set bit leads to the few
+// literals that have such a gram, and these are compared.
+//
 // *Concurrency:* immutable, safe for concurrent use.
 type Set struct {
-	lits       []string
-	digits, at ID // ID+1 as in Builder.
+	bits    [gramHashes / 64]uint64
+	before  [gramHashes / 64]uint16 // How many bits are set in the words before.
+	starts  []uint32                // Where in entries a set bit's literals begin; one more at the end.
+	entries []entry
+	lits    []string
+	digits  ID // ID+1, so that zero says not asked for.
+	at      ID // The same for '@'.
+	wide    bool
 }
 
-// Build makes the Set of what was asked for so far.
-func (b *Builder) Build() *Set {
-	return &Set{lits: slices.Clone(b.lits), digits: b.digits, at: b.at}
+// entry is a literal with a gram that starts at its byte off.
+type entry struct {
+	key wordKey
+	lit string
+	id  ID
+	off int32
+	// exact says that letter case in ASCII is all the freedom that lit has.
+	exact bool
 }
+
+const gramHashes = 1 << 16
+
+// gramHash takes the gram in the low 3 bytes, under lower; the fourth is
+// ignored.
+func gramHash(w uint32) uint32 { return w << 8 * 0x9e3779b1 >> 16 }
 
 // Scan appends all hits in text to dst, ascending by Pos, then by ID.
 //
 // *Bytes:* text is only read, and nothing outside of it; it may be a part of a
-// larger buffer. The hits do not refer to it.
+// larger buffer, of at most 2 GB. The hits do not refer to it. Beyond growing
+// dst it allocates only for a text that holds ſ or the Kelvin sign.
 func (s *Set) Scan(text []byte, dst []Hit) []Hit {
 	from := len(dst)
-	for pos := range text {
-		for id, lit := range s.lits {
-			if lit == "" {
-				continue
+	dst, wide := s.scan(text, dst)
+	if wide && s.wide {
+		if plain, shifts := unfold(text); shifts != nil {
+			dst, _ = s.scan(plain, dst[:from])
+			for i := from; i < len(dst); i++ {
+				dst[i].Pos = shifted(shifts, dst[i].Pos)
+				dst[i].End = shifted(shifts, dst[i].End)
 			}
-			if end := matchFolded(text, pos, lit); end >= 0 {
-				dst = append(dst, Hit{ID(id), int32(pos), int32(end)})
-			}
-		}
-		if s.at > 0 && text[pos] == '@' {
-			dst = append(dst, Hit{s.at - 1, int32(pos), int32(pos + 1)})
 		}
 	}
-	if s.digits > 0 {
-		for pos := 0; pos < len(text); pos++ {
-			if !isDigit(text[pos]) {
-				continue
-			}
-			end, n := digitRun(text, pos)
-			if n >= minDigits {
-				dst = append(dst, Hit{s.digits - 1, int32(pos), int32(end)})
-			}
-			pos = end
-		}
-	}
-	slices.SortFunc(dst[from:], func(a, b Hit) int {
-		return cmp.Or(cmp.Compare(a.Pos, b.Pos), cmp.Compare(a.ID, b.ID))
-	})
 	return dst
 }
 
-// minDigits is how many digits a run must hold to be a hit: the shortest
-// numbers looked for (US SSN) have 9.
-const minDigits = 9
-
-func isDigit(c byte) bool { return c-'0' <= 9 }
-
-// digitRun gives the end of the run of digits that starts at pos, and how many
-// digits it holds. Single ' ' and '-' between digits belong to it.
-func digitRun(text []byte, pos int) (end, n int) {
-	for {
-		for pos < len(text) && isDigit(text[pos]) {
-			pos, n = pos+1, n+1
+// scan is Scan for a text in which ſ and the Kelvin sign mean themselves. It
+// says whether there is anything beyond ASCII.
+func (s *Set) scan(text []byte, dst []Hit) (_ []Hit, wide bool) {
+	from := len(dst)
+	i, done := 0, 0
+	var seen uint64
+	if len(text) >= 16 {
+		w := binary.LittleEndian.Uint64(text)
+		for ; i+16 <= len(text); i += 8 {
+			next := binary.LittleEndian.Uint64(text[i+8:])
+			seen |= w
+			if s.digits > 0 && digitsIn(w) >= minBlockDigits {
+				dst, done = s.digitHits(text, i, done, dst)
+			}
+			l := w | lower
+			h0, h2 := gramHash(uint32(l)), gramHash(uint32(l>>16))
+			h4, h6 := gramHash(uint32(l>>32)), gramHash(uint32(l>>48)|uint32(next|lower)<<16)
+			b0 := s.bits[h0>>6&(gramHashes/64-1)] >> (h0 & 63)
+			b2 := s.bits[h2>>6&(gramHashes/64-1)] >> (h2 & 63)
+			b4 := s.bits[h4>>6&(gramHashes/64-1)] >> (h4 & 63)
+			b6 := s.bits[h6>>6&(gramHashes/64-1)] >> (h6 & 63)
+			if (b0|b2|b4|b6)&1 != 0 {
+				if b0&1 != 0 {
+					dst = s.confirm(text, i, h0, dst)
+				}
+				if b2&1 != 0 {
+					dst = s.confirm(text, i+2, h2, dst)
+				}
+				if b4&1 != 0 {
+					dst = s.confirm(text, i+4, h4, dst)
+				}
+				if b6&1 != 0 {
+					dst = s.confirm(text, i+6, h6, dst)
+				}
+			}
+			w = next
 		}
-		if pos+1 >= len(text) || text[pos] != ' ' && text[pos] != '-' || !isDigit(text[pos+1]) {
-			return pos, n
-		}
-		pos++
 	}
+	// The rest has less than 16 bytes; zeros follow it here, the caller's
+	// buffer may end with it.
+	var rest [24]byte
+	n := copy(rest[:], text[i:])
+	for j := 0; j < n; j += 8 {
+		w := binary.LittleEndian.Uint64(rest[j:])
+		seen |= w
+		if s.digits > 0 && digitsIn(w) >= minBlockDigits {
+			dst, done = s.digitHits(text, i+j, done, dst)
+		}
+	}
+	for j := 0; j+1 < n; j += 2 {
+		h := gramHash(binary.LittleEndian.Uint32(rest[j:]) | lower&0xffffffff)
+		if s.bits[h>>6]>>(h&63)&1 != 0 {
+			dst = s.confirm(text, i+j, h, dst)
+		}
+	}
+	if s.at > 0 {
+		dst = s.atHits(text, dst)
+	}
+	return ordered(dst, from), seen&high != 0
+}
+
+// confirm compares the literals that have the gram found at pos.
+func (s *Set) confirm(text []byte, pos int, h uint32, dst []Hit) []Hit {
+	word := h >> 6
+	rank := int(s.before[word]) + bits.OnesCount64(s.bits[word]&(1<<(h&63)-1))
+	entries := s.entries[s.starts[rank]:s.starts[rank+1]]
+	for i := range entries {
+		e := &entries[i]
+		start := pos - int(e.off)
+		if start < 0 || start+len(e.lit) > len(text) {
+			continue
+		}
+		if start+8 <= len(text) &&
+			(binary.LittleEndian.Uint64(text[start:])|lower)&e.key.mask != e.key.word {
+			continue
+		}
+		end := start + len(e.lit)
+		if e.exact {
+			if !equalFolded(text[start:end], e.lit) {
+				continue
+			}
+		} else if end = matchFolded(text, start, s.lits[e.id]); end < 0 {
+			continue
+		}
+		dst = append(dst, Hit{e.id, int32(start), int32(end)})
+	}
+	return dst
+}
+
+// equalFolded compares with a folded literal of the same length in which only
+// ASCII has case.
+func equalFolded(text []byte, lit string) bool {
+	for i := range text {
+		c := text[i]
+		if c-'A' < 26 {
+			c |= 0x20
+		}
+		if c != lit[i] {
+			return false
+		}
+	}
+	return true
+}
+
+// ordered sorts dst[from:]. The hits come nearly sorted, so an insertion does
+// as long as it moves little.
+func ordered(dst []Hit, from int) []Hit {
+	hits := dst[from:]
+	budget := 8*len(hits) + 64
+	twice := false
+	for i := 1; i < len(hits); i++ {
+		for j := i; j > 0; j-- {
+			c := compareHits(hits[j-1], hits[j])
+			twice = twice || c == 0
+			if c <= 0 {
+				break
+			}
+			hits[j-1], hits[j] = hits[j], hits[j-1]
+			if budget--; budget < 0 {
+				slices.SortFunc(hits, compareHits)
+				return dst[:from+len(slices.Compact(hits))]
+			}
+		}
+	}
+	if twice {
+		return dst[:from+len(slices.Compact(hits))]
+	}
+	return dst
+}
+
+func compareHits(a, b Hit) int {
+	return cmp.Or(cmp.Compare(a.Pos, b.Pos), cmp.Compare(a.ID, b.ID))
+}
+
+// unfold writes s for ſ and k for the Kelvin sign, and says where that made
+// the text shorter. Nil if it holds neither.
+func unfold(text []byte) (plain []byte, shifts []shift) {
+	lost := int32(0)
+	for i := 0; i < len(text); {
+		c, n := byte(0), 0
+		switch {
+		case text[i] == 0xc5 && i+1 < len(text) && text[i+1] == 0xbf:
+			c, n = 's', 2
+		case text[i] == 0xe2 && i+2 < len(text) && text[i+1] == 0x84 && text[i+2] == 0xaa:
+			c, n = 'k', 3
+		default:
+			if shifts != nil {
+				plain = append(plain, text[i])
+			}
+			i++
+			continue
+		}
+		if shifts == nil {
+			plain = append(make([]byte, 0, len(text)), text[:i]...)
+		}
+		plain = append(plain, c)
+		lost += int32(n - 1)
+		shifts = append(shifts, shift{int32(len(plain)), lost})
+		i += n
+	}
+	return plain, shifts
+}
+
+// shift says that from pos on the original text is ahead by lost bytes.
+type shift struct{ pos, lost int32 }
+
+func shifted(shifts []shift, pos int32) int32 {
+	i, found := slices.BinarySearchFunc(shifts, pos, func(s shift, pos int32) int { return cmp.Compare(s.pos, pos) })
+	if !found {
+		i--
+	}
+	if i < 0 {
+		return pos
+	}
+	return pos + shifts[i].lost
+}
+
+// hasWide says whether a literal has a letter that ſ or the Kelvin sign may stand for.
+func hasWide(lit string) bool {
+	for i := range len(lit) {
+		if lit[i] == 's' || lit[i] == 'k' {
+			return true
+		}
+	}
+	return false
+}
+
+// hasFreeCase says whether a rune beyond ASCII has letter case.
+func hasFreeCase(lit string) bool {
+	for _, r := range lit {
+		if r >= utf8.RuneSelf && r != utf8.RuneError && len(orbit(r)) > 1 {
+			return true
+		}
+	}
+	return false
 }
