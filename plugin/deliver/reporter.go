@@ -1,0 +1,91 @@
+package deliver
+
+import (
+	"fmt"
+	"sync"
+	"time"
+)
+
+// reportKeys bounds how many kinds of trouble are told apart.
+const reportKeys = 256
+
+// Reporter writes at most one line a minute for each kind of trouble that
+// somebody must act on, and counts what it did not write into the next line.
+//
+// Concurrency: Report may be called at any time.
+type Reporter struct {
+	mu    sync.Mutex
+	now   func() time.Time
+	every time.Duration
+	log   func(line string)
+	kinds map[trouble]*tally
+}
+
+type trouble struct{ index, kind string }
+
+type tally struct {
+	last  time.Time
+	count int
+}
+
+// NewReporter makes a reporter that hands its lines to log, which may be nil.
+func NewReporter(now func() time.Time, log func(line string)) *Reporter {
+	if now == nil {
+		now = time.Now
+	}
+	if log == nil {
+		log = func(string) {}
+	}
+	return &Reporter{now: now, every: time.Minute, log: log, kinds: map[trouble]*tally{}}
+}
+
+// Report notes that n documents of an index met one kind of trouble; status is
+// 0 when no answer came. The index may be empty: then the whole destination is
+// meant. The kind must be a word of ours or an error type: it is written as it
+// is.
+func (r *Reporter) Report(index, kind string, status, n int) {
+	if n <= 0 {
+		return
+	}
+	key := trouble{index, kind}
+	r.mu.Lock()
+	t := r.kinds[key]
+	if t == nil && len(r.kinds) >= reportKeys {
+		// Kinds that were quiet for a while make room, else the kind is
+		// counted with all the others.
+		for k, old := range r.kinds {
+			if r.now().Sub(old.last) > 10*r.every && old.count == 0 {
+				delete(r.kinds, k)
+			}
+		}
+		if len(r.kinds) >= reportKeys {
+			key = trouble{"others", "several"}
+			t = r.kinds[key]
+		}
+	}
+	first := t == nil
+	if first {
+		t = &tally{}
+		r.kinds[key] = t
+	}
+	t.count += n
+	now := r.now()
+	// A clock that was set back must not silence the reporter.
+	if since := now.Sub(t.last); !first && since >= 0 && since < r.every {
+		r.mu.Unlock()
+		return
+	}
+	count := t.count
+	t.count, t.last = 0, now
+	r.mu.Unlock()
+
+	at := "status " + fmt.Sprint(status)
+	if status == 0 {
+		at = "no answer"
+	}
+	if key.index == "" {
+		r.log(fmt.Sprintf("destination: %s (%s), %d documents wait", key.kind, at, count))
+		return
+	}
+	r.log(fmt.Sprintf("index %s: %s (%s), %d documents since the last such line", key.index, key.kind, at, count))
+}
