@@ -126,6 +126,9 @@ func TestDetect_Semantics(t *testing.T) {
 		{`f|contains|all: [abc, xyz]`, `{"f":"abc"}`, false},
 		{`f|contains|windash: ' -e '`, `{"f":"x –e y"}`, true},
 		{`f|contains: 80`, `{"f":8080}`, true},
+		{`f|contains: '808'`, `{"f":8080}`, true},
+		{`f|endswith: '5e+20'`, `{"f":2.5e20}`, true},
+		{`f|contains: 'fals'`, `{"f":false}`, true},
 		{`a.b.c: x`, `{"a":{"b":[{"c":"y"},{"c":"x"}]}}`, true},
 		{`a.b.c: x`, `{"a.b":{"c":"x"}}`, true},
 		{`a.b: x`, `{"a.b":"y","a":{"b":"x"}}`, false},
@@ -181,6 +184,21 @@ func TestDetect_Logsource(t *testing.T) {
 		}
 		if got := len(d.run(t, chunk)) == 1; got != c.want {
 			t.Errorf("%+v: %t", c, got)
+		}
+	}
+}
+
+// TestDetect_Them has that names which begin with '_' are left out.
+func TestDetect_Them(t *testing.T) {
+	for condition, want := range map[string]bool{"1 of them": false, "all of them": false, "1 of *": false, "1 of _*": true, "_x": true, "any of _x": true} {
+		rule := head + "detection:\n  a: {f: abc}\n  _x: {f: xyz}\n  condition: '" + condition + "'\n"
+		e, set := compile(t, []detect.Source{{Name: "r", Data: []byte(rule)}}, []detect.Source{{Name: "p", Data: []byte(testPipeline)}}, detect.Options{})
+		d := detector{engine: e, set: set}
+		chunk := msgp.AppendInt64(msgp.AppendArrayHeader(nil, 2), 1)
+		chunk = msgp.AppendString(msgp.AppendMapHeader(chunk, 2), "kind")
+		chunk = msgp.AppendString(msgp.AppendString(chunk, "event"), "f")
+		if got := len(d.run(t, msgp.AppendString(chunk, "xyz"))) == 1; got != want {
+			t.Errorf("%s: %t", condition, got)
 		}
 	}
 }
