@@ -6,8 +6,7 @@ import (
 	"github.com/seclog/seclog/plugin/config"
 )
 
-// FromConfig gives the options that a configuration stands for. log takes lines
-// that somebody must act on.
+// FromConfig takes from a configuration what delivery needs.
 func FromConfig(c *config.Config, d Destination, now func() time.Time, log func(line string)) Options {
 	return Options{
 		Destination:     d,

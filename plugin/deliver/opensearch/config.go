@@ -6,10 +6,14 @@ import (
 	"github.com/seclog/seclog/plugin/config"
 )
 
-// FromConfig gives the options that a configuration stands for. warn takes
-// lines that a user must see.
-func FromConfig(c *config.Config, now func() time.Time, warn func(line string)) Options {
-	o := Options{
+// FromConfig takes from a configuration what this destination needs.
+func FromConfig(c *config.Config, now func() time.Time, log func(line string)) Options {
+	hosts := make([]string, len(c.Hosts))
+	for i, u := range c.Hosts {
+		hosts[i] = u.String()
+	}
+	return Options{
+		Hosts:           hosts,
 		Pipeline:        c.Pipeline,
 		Operation:       c.WriteOp,
 		Gzip:            c.Compress == "gzip",
@@ -23,10 +27,6 @@ func FromConfig(c *config.Config, now func() time.Time, warn func(line string)) 
 		RetryWaitMax:    c.RetryWaitMax,
 		DeadLetterIndex: c.DeadLetterIndex,
 		Now:             now,
-		Log:             warn,
+		Log:             log,
 	}
-	for _, h := range c.Hosts {
-		o.Hosts = append(o.Hosts, h.String())
-	}
-	return o
 }
