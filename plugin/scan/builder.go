@@ -120,7 +120,7 @@ func (b *Builder) Build() *Set {
 	}
 	total := 0
 	for word, set := range s.bits {
-		s.before[word] = uint16(total)
+		s.before[word] = uint32(total)
 		for ; set != 0; set &= set - 1 {
 			h := uint32(word)<<6 | uint32(bits.TrailingZeros64(set))
 			s.starts = append(s.starts, uint32(len(s.entries)))

@@ -23,6 +23,7 @@ type dfa struct {
 	keys   []string // Per state: its set, kind and seed.
 	ids    map[string]uint32
 	starts [2][kinds]uint32 // Start states + 1, by seed and the kind before.
+	epoch  int              // Counts how often the states started anew.
 	used   *int             // Bytes of all automatons of the Scratch.
 
 	key       []byte
@@ -55,6 +56,7 @@ func (d *dfa) reset() {
 		d.ids = make(map[string]uint32)
 	}
 	clear(d.ids)
+	d.epoch++
 	d.key = append(d.key[:0], 0, 0)
 	d.state()
 }

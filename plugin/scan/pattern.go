@@ -2,6 +2,7 @@ package scan
 
 import (
 	"fmt"
+	"hash/fnv"
 	"regexp"
 	"regexp/syntax"
 	"unicode/utf8"
@@ -17,6 +18,7 @@ import (
 // Scratch.
 type Pattern struct {
 	re     *regexp.Regexp
+	hash   uint32 // Of the expression, for Scratch.
 	lits   []string
 	keys   []wordKey
 	before int      // The most bytes from a match's start to its literal, capped.
@@ -40,7 +42,9 @@ func Compile(expr string) (*Pattern, error) {
 		return nil, err
 	}
 	tree = tree.Simplify()
-	p := &Pattern{re: re, length: capped(longestOf(tree))}
+	h := fnv.New32a()
+	h.Write([]byte(expr))
+	p := &Pattern{re: re, hash: h.Sum32(), length: capped(longestOf(tree))}
 	// The order matters: the others share the alphabet of the whole.
 	if p.full, err = newMachine(tree, nil); err != nil {
 		return nil, fmt.Errorf("compile %q: %w", expr, err)
@@ -70,8 +74,8 @@ func Compile(expr string) (*Pattern, error) {
 	return p, nil
 }
 
-// window is the most bytes before and after a hit that a match may reach. A
-// longer one is cut at the end or missed if its start is further away.
+// window is how many bytes before and after a hit a match may reach; up to
+// twice as many after it.
 const window = 16 << 10 // 16 KB
 
 func capped(n int) int {
@@ -106,7 +110,8 @@ func (p *Pattern) String() string { return p.re.String() }
 // a caller that asks at all hits of Literals misses no match. Two matches that
 // overlap are both found only with the same from.
 //
-// A match reaches at most 16 KB before and after the hit.
+// A match may reach 16 KB before and after the hit, whatever its repeats allow;
+// what is longer is cut, or missed if it cannot be cut.
 //
 // *Bytes:* text outside of a match is looked at for ^, $ and \b; dst is only
 // valid as the answer.
@@ -116,10 +121,12 @@ func (p *Pattern) FindAt(sc *Scratch, text []byte, hit Hit, from int, dst []int)
 		return nil
 	}
 	l := sc.of(p)
-	limit := min(len(text), end+window)
+	// The limit is the same for neighbouring hits, so that their walks can
+	// share what they learn.
+	limit := min(len(text), (end/window+2)*window)
 	reach := p.length
 	if p.tail != nil && p.isLiteral(text, pos, end) {
-		if l.tail.forward(text, pos, pos, limit, pos, true) < 0 {
+		if !l.tail.reaches(text, pos, limit, &l.failed) {
 			return nil
 		}
 		reach = p.before
@@ -161,7 +168,8 @@ func (p *Pattern) isLiteral(text []byte, pos, end int) bool {
 	w, wide := wordAt(text[pos:end])
 	for i := range p.keys {
 		k := &p.keys[i]
-		if (wide || w&k.mask == k.word) && matchFolded(text, pos, p.lits[i]) == end {
+		if lit := p.lits[i]; w&k.mask == k.word && len(lit) == end-pos && equalFolded(text[pos:end], lit) ||
+			wide && matchFolded(text, pos, lit) == end {
 			return true
 		}
 	}

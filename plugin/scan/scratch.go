@@ -11,8 +11,8 @@ import (
 //
 // *Concurrency:* not safe for concurrent use; one per worker.
 type Scratch struct {
-	live   map[*Pattern]*live
-	last   *live
+	table  []*live // By Pattern.hash, the next free place after a clash; at most half full.
+	n      int
 	used   int
 	tracer tracer
 }
@@ -24,27 +24,49 @@ const maxScratchBytes = 32 << 20 // 32 MB
 type live struct {
 	p                *Pattern
 	tail, full, back *dfa
+	failed           memo // Of tail.
 }
 
 func (sc *Scratch) of(p *Pattern) *live {
 	if sc.used > maxScratchBytes {
 		*sc = Scratch{}
 	}
-	if sc.last != nil && sc.last.p == p {
-		return sc.last
-	}
-	l := sc.live[p]
-	if l == nil {
-		l = &live{p: p, full: newDFA(p.full, &sc.used), back: newDFA(p.back, &sc.used)}
-		if p.tail != nil {
-			l.tail = newDFA(p.tail, &sc.used)
+	if len(sc.table) > 0 {
+		for i := p.hash; ; i++ {
+			l := sc.table[i&uint32(len(sc.table)-1)]
+			if l == nil {
+				break
+			}
+			if l.p == p {
+				return l
+			}
 		}
-		if sc.live == nil {
-			sc.live = make(map[*Pattern]*live)
-		}
-		sc.live[p] = l
 	}
-	sc.last = l
+	return sc.add(p)
+}
+
+func (sc *Scratch) add(p *Pattern) *live {
+	l := &live{p: p, full: newDFA(p.full, &sc.used), back: newDFA(p.back, &sc.used)}
+	if p.tail != nil {
+		l.tail = newDFA(p.tail, &sc.used)
+	}
+	sc.n++
+	old := append(sc.table, l)
+	if 2*sc.n > len(sc.table) {
+		sc.table = make([]*live, max(64, 2*len(sc.table)))
+	} else {
+		old = old[len(old)-1:]
+	}
+	for _, one := range old {
+		if one == nil {
+			continue
+		}
+		i := one.p.hash
+		for sc.table[i&uint32(len(sc.table)-1)] != nil {
+			i++
+		}
+		sc.table[i&uint32(len(sc.table)-1)] = one
+	}
 	return l
 }
 

@@ -19,7 +19,7 @@ import (
 // *Concurrency:* immutable, safe for concurrent use.
 type Set struct {
 	bits    [gramHashes / 64]uint64
-	before  [gramHashes / 64]uint16 // How many bits are set in the words before.
+	before  [gramHashes / 64]uint32 // How many bits are set in the words before.
 	starts  []uint32                // Where in entries a set bit's literals begin; one more at the end.
 	entries []entry
 	lits    []string
@@ -38,11 +38,14 @@ type entry struct {
 	exact bool
 }
 
-const gramHashes = 1 << 16
+const (
+	gramBits   = 17 // 16 KB of bits: half of a usual first-level cache.
+	gramHashes = 1 << gramBits
+)
 
 // gramHash takes the gram in the low 3 bytes, under lower; the fourth is
 // ignored.
-func gramHash(w uint32) uint32 { return w << 8 * 0x9e3779b1 >> 16 }
+func gramHash(w uint32) uint32 { return w << 8 * 0x9e3779b1 >> (32 - gramBits) }
 
 // Scan appends all hits in text to dst, ascending by Pos, then by ID.
 //

@@ -150,7 +150,6 @@ func New(o Options) (*Client, error) {
 	}
 	c.http = &http.Client{
 		Transport:     attempts{c},
-		Timeout:       o.Timeout,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
 	c.exchanges.New = func() any { return new(exchange) }
@@ -191,7 +190,10 @@ type attempts struct{ c *Client }
 // RoundTrip implements http.RoundTripper.
 func (a attempts) RoundTrip(req *http.Request) (*http.Response, error) {
 	x, _ := req.Context().Value(exchangeKey{}).(*exchange)
-	copied := req.Clone(req.Context())
+	// The guard reads the whole answer, so the time is up when it returns.
+	ctx, cancel := context.WithTimeout(req.Context(), a.c.o.Timeout)
+	defer cancel()
+	copied := req.Clone(ctx)
 	header, err := a.c.access.header()
 	var res *http.Response
 	if x != nil {
@@ -247,7 +249,10 @@ func (c *Client) send(ctx context.Context, req *deliver.Request, ans *deliver.An
 	// The pieces are revoked before their memory is used again.
 	defer x.body.revoke()
 	bulk.Body = x.body.reader()
-	_, err := bulk.Do(context.WithValue(ctx, exchangeKey{}, x), x)
+	res, err := bulk.Do(context.WithValue(ctx, exchangeKey{}, x), x)
+	if res != nil {
+		err = errors.Join(err, res.Body.Close())
+	}
 	return x.fill(ans, err)
 }
 

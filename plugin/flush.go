@@ -1,0 +1,260 @@
+package plugin
+
+import (
+	"context"
+	"encoding/hex"
+	"errors"
+	"fmt"
+
+	"github.com/seclog/seclog/plugin/config"
+	"github.com/seclog/seclog/plugin/decode"
+	"github.com/seclog/seclog/plugin/deliver"
+	"github.com/seclog/seclog/plugin/detect"
+	"github.com/seclog/seclog/plugin/encode"
+	"github.com/seclog/seclog/plugin/redact"
+	"github.com/seclog/seclog/plugin/scan"
+)
+
+// flush is the work on one chunk and the memory for it, used again for the
+// next one.
+type flush struct {
+	in    *Instance
+	rules *ruled
+	tag   []byte // redacted
+	entry *deliver.Entry
+	id    encode.ChunkID
+	first int64 // Unix seconds of the chunk's first attempt
+	print [16]byte
+
+	reader  decode.Reader
+	rec     decode.Record
+	looker  looker
+	detect  detect.State
+	redact  redact.State
+	tagHits []scan.Hit
+	encoder *encode.Encoder
+	input   encode.Input
+
+	batch   deliver.Batch
+	letters []deliver.DeadLetter
+	buried  []int32 // the places of letters
+	waiting int     // documents and dead letters that are not safe
+}
+
+// run does one chunk from its bytes to the verdict.
+func (f *flush) run(ctx context.Context, tag string, chunk []byte) Result {
+	f.begin(tag, chunk)
+	defer func() { f.entry.Finish(f.waiting == 0) }()
+	f.reader.Reset(chunk)
+	for {
+		ok, err := f.reader.Next(&f.rec)
+		if err != nil {
+			f.bury(err)
+		}
+		if !ok {
+			break
+		}
+		f.in.counts.Records.Add(1)
+		if err == nil && !f.entry.Has(int32(f.rec.Place)) {
+			f.one()
+		} else {
+			f.skipped()
+		}
+		if len(f.batch.Body) >= int(f.in.cfg.BulkSize) || len(f.letters) >= maxLetters {
+			f.send(ctx)
+			if f.waiting > 0 && f.in.sender.Down() {
+				return Retry // the rest would only be encoded in vain
+			}
+		}
+	}
+	f.send(ctx)
+	if f.waiting > 0 {
+		return Retry
+	}
+	return OK
+}
+
+// maxLetters is how many dead letters are written at a time.
+const maxLetters = 1000
+
+// keptBody is the largest body buffer that is kept for the next chunk.
+const keptBody = 16 << 20 // 16 MB
+
+// complain logs why dead letters could not be written.
+func (f *flush) complain(err error) {
+	if err != nil {
+		f.in.log(Error, err.Error())
+	}
+}
+
+func (f *flush) begin(tag string, chunk []byte) {
+	in := f.in
+	if r := in.rules.Load(); f.rules != r {
+		// Whatever was remembered was made under other rules.
+		*f = flush{in: in, rules: r, encoder: encode.New(&r.encode)}
+	}
+	f.print = in.ids.Fingerprint(tag, chunk)
+	n, entry := in.ledger.Claim(f.print)
+	f.entry, f.waiting, f.first = entry, 0, entry.First().Unix()
+	f.id = in.ids.Chunk(f.print, n, firstSecond(&f.reader, &f.rec, chunk))
+	f.tagHits = f.rules.Scan.Scan([]byte(tag), f.tagHits[:0])
+	f.tag = f.rules.Redact.RedactText(&f.redact, []byte(tag), f.tagHits, f.tag[:0])
+	if in.cfg.Redact != config.RedactOn {
+		f.tag = append(f.tag[:0], tag...)
+	}
+	f.batch.Tag, f.batch.RuleVersion = string(f.tag), f.rules.Version
+	f.reader.MaxRecord = int(in.cfg.RecordMax)
+	f.empty()
+	f.looker.forget()
+}
+
+// firstSecond is the time of the chunk's first record that can be read.
+func firstSecond(r *decode.Reader, rec *decode.Record, chunk []byte) int64 {
+	r.Reset(chunk)
+	for {
+		ok, err := r.Next(rec)
+		if !ok {
+			return 0
+		}
+		if err == nil {
+			return rec.Sec
+		}
+	}
+}
+
+// empty forgets the body, which is sent.
+func (f *flush) empty() {
+	if cap(f.batch.Body) > keptBody {
+		f.batch.Body = nil
+	}
+	f.batch.Body, f.batch.Docs, f.letters = f.batch.Body[:0], f.batch.Docs[:0], f.letters[:0]
+	f.buried = f.buried[:0]
+	f.encoder.Forget()
+}
+
+// skipped says that the record at hand made no document, so the next one
+// cannot be compared with it.
+func (f *flush) skipped() {
+	f.looker.forget()
+	f.encoder.Forget()
+}
+
+// one makes a document of the record at hand. A panic in any stage makes a
+// dead letter of this record alone: retried, it would only panic again.
+func (f *flush) one() {
+	body, docs := len(f.batch.Body), len(f.batch.Docs)
+	defer func() {
+		if p := recover(); p != nil {
+			f.batch.Body, f.batch.Docs = f.batch.Body[:body], f.batch.Docs[:docs]
+			f.skipped()
+			f.bury(errPanic)
+			f.in.log(Error, fmt.Sprintf("a record of tag %q became a dead letter: %T while it was processed", f.tag, p))
+		}
+	}()
+	if f.rec.Place >= encode.MaxPlace {
+		f.skipped()
+		f.bury(errPlace)
+		return
+	}
+	r, in := f.rules, &f.input
+	f.in.fault(stageScan, f.rec.Place)
+	found := f.looker.look(r.Scan, &f.rec)
+	*in = encode.Input{Record: &f.rec, Tag: f.tag, ID: f.id.ID(f.rec.Place), First: f.first}
+	if r.detected {
+		f.in.fault(stageDetect, f.rec.Place)
+		in.Fired = r.Detect.Detect(&f.detect, &f.rec, found)
+	}
+	if r.redacted {
+		f.in.fault(stageRedact, f.rec.Place)
+		in.Edits = r.Redact.Redact(&f.redact, &f.rec, found)
+		in.Report = f.in.cfg.Redact == config.RedactReport
+		if in.Edits.DropRecord && !in.Report {
+			f.in.counts.Dropped.Add(1)
+			f.entry.Done(int32(f.rec.Place))
+			f.skipped()
+			return
+		}
+	}
+	f.in.fault(stageEncode, f.rec.Place)
+	dst, doc := f.encoder.Append(f.batch.Body, in)
+	f.batch.Body = dst
+	f.batch.Docs = append(f.batch.Docs, deliver.Doc{
+		Off: doc.Off, JSONOff: doc.JSON, End: doc.End, Index: doc.Index,
+		ID: in.ID, Place: int32(f.rec.Place), Sec: f.rec.Sec,
+	})
+	f.count(in)
+}
+
+// stage names the work at hand, so that a test can make it fail.
+type stage uint8
+
+const (
+	stageScan stage = iota
+	stageDetect
+	stageRedact
+	stageEncode
+)
+
+// Reasons, beside decode's, for which a record is no document.
+var (
+	errPanic = errors.New("panic")
+	errPlace = errors.New("beyond the 16,777,216th record of its chunk")
+)
+
+func (f *flush) count(in *encode.Input) {
+	c := &f.in.counts
+	c.Documents.Add(1)
+	if len(in.Fired) > 0 {
+		c.Alerts.Add(1)
+		c.Fired.Add(uint64(len(in.Fired)))
+	}
+	if in.Edits != nil && len(in.Edits.List) > 0 {
+		c.Cuts.Add(uint64(len(in.Edits.List)))
+	}
+}
+
+// bury makes a dead letter, without content, of the record at hand.
+func (f *flush) bury(err error) {
+	place := int32(min(f.rec.Place, encode.MaxPlace-1))
+	if f.entry.Has(place) {
+		return
+	}
+	f.in.counts.Unusable.Add(1)
+	reason := err.Error()
+	if e := (*decode.Error)(nil); errors.As(err, &e) {
+		reason = e.Reason
+	}
+	raw := f.rec.Bytes(f.rec.Raw)
+	seal := f.in.ids.Seal(f.in.ids.Fingerprint("", raw), 0)
+	id := f.id.ID(int(place))
+	f.buried = append(f.buried, place)
+	f.letters = append(f.letters, deliver.DeadLetter{
+		ID:          string(id[:]),
+		Time:        f.rec.Time(),
+		Tag:         string(f.tag),
+		RuleVersion: f.rules.Version,
+		Error:       reason,
+		Size:        len(raw),
+		Fingerprint: hex.EncodeToString(seal[:]),
+	})
+}
+
+// send delivers what is written so far and empties the body.
+func (f *flush) send(ctx context.Context) {
+	if len(f.batch.Docs) > 0 {
+		res, err := f.in.sender.Send(ctx, &f.batch, f.entry)
+		f.waiting += res.Waiting + res.Blocked
+		f.complain(err)
+	}
+	if len(f.letters) > 0 {
+		if err := f.in.sender.DeadLetter(ctx, f.letters); err != nil {
+			f.waiting += len(f.letters)
+			f.complain(err)
+		} else {
+			for _, place := range f.buried {
+				f.entry.Dead(place)
+			}
+		}
+	}
+	f.empty()
+}

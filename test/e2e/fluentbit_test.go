@@ -1,0 +1,196 @@
+package e2e
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/seclog/seclog/test/servers"
+)
+
+// lines is how many numbered lines the kill test sends; SECLOG_KILL_LINES
+// changes it.
+func lines(t *testing.T) int {
+	s := os.Getenv("SECLOG_KILL_LINES")
+	if s == "" {
+		return 200_000
+	}
+	n, err := strconv.Atoi(s)
+	if err != nil || n < 1000 {
+		t.Fatalf("SECLOG_KILL_LINES=%q is no number of at least 1000", s)
+	}
+	return n
+}
+
+// TestFluentBit_ServerKilled sends numbered lines through the real Fluent Bit
+// into a real OpenSearch that is killed on the way: every line is there once.
+func TestFluentBit_ServerKilled(t *testing.T) {
+	bin := os.Getenv("FLUENT_BIT")
+	if bin == "" {
+		t.Skip("NOT TESTED: the plugin in the real Fluent Bit; set FLUENT_BIT to its binary")
+	}
+	so := shared(t)
+	server := servers.ForTest(t, servers.Options{Heap: "512m"})
+	n, dir := lines(t), t.TempDir()
+	log := filepath.Join(dir, "app.log")
+	writeLines(t, log, n)
+	conf := fmt.Sprintf(`[SERVICE]
+    Flush 1
+    Grace 30
+    Log_Level info
+    Parsers_File %[1]s/parsers.conf
+    Plugins_File %[1]s/plugins.conf
+    storage.path %[1]s/storage
+    scheduler.base 1
+    scheduler.cap 5
+[INPUT]
+    Name tail
+    Path %[2]s
+    Parser cri
+    Read_from_Head On
+    Path_Key log_path
+    Offset_Key log_offset
+    Buffer_Max_Size 1M
+    storage.type filesystem
+    DB %[1]s/tail.db
+[OUTPUT]
+    Name seclog
+    Match *
+    Workers 2
+    Retry_Limit no_limits
+    Hosts %[3]s
+    Index seclog-kill
+    State_Path %[1]s/state
+`, dir, log, server.URL)
+	write(t, filepath.Join(dir, "fluent-bit.conf"), conf)
+	write(t, filepath.Join(dir, "plugins.conf"), "[PLUGINS]\n    Path "+so+"\n")
+	write(t, filepath.Join(dir, "parsers.conf"), "[PARSER]\n    Name cri\n    Format regex\n    Regex ^(?<time>[^ ]+) (?<stream>stdout|stderr) (?<_p>[^ ]*) (?<log>.*)$\n    Time_Key time\n    Time_Format %Y-%m-%dT%H:%M:%S.%L%z\n")
+
+	var out bytes.Buffer
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	cmd := exec.CommandContext(ctx, bin, "-c", filepath.Join(dir, "fluent-bit.conf"))
+	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
+	cmd.WaitDelay = 40 * time.Second
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	cmd.Stdout, cmd.Stderr = &out, &out
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		cancel()
+		_ = cmd.Wait() // the signal is its error
+		if t.Failed() {
+			t.Logf("Fluent Bit said:\n%s", out.String())
+		}
+	}()
+	killed := false
+	deadline := time.Now().Add(5 * time.Minute)
+	for {
+		count, err := server.Count(t.Context(), "seclog-kill")
+		if err == nil && !killed && count > n/10 {
+			killed = true
+			t.Logf("killing the server at %d of %d documents", count, n)
+			if err := server.Kill(); err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(4 * time.Second)
+			if err := server.Restart(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err == nil && count >= n {
+			break
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("%d of %d documents after five minutes", count, n)
+		}
+		time.Sleep(200 * time.Millisecond)
+	}
+	if !killed {
+		t.Error("all was delivered before the server could be killed")
+	}
+	time.Sleep(3 * time.Second) // what comes twice would come now
+	once(t, server, "seclog-kill", n)
+}
+
+// once fails unless the index holds each of the numbered lines exactly once
+// and no dead letters were written.
+func once(t *testing.T, server *servers.Server, index string, n int) {
+	t.Helper()
+	seen := make([]int, n)
+	logs, err := server.Values(t.Context(), index, "log")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, l := range logs {
+		var i int
+		if _, err := fmt.Sscanf(l, "line %d ", &i); err != nil || i < 0 || i >= n {
+			t.Fatalf("a document that nobody sent: %q", l)
+		}
+		seen[i]++
+	}
+	lost, twice := 0, 0
+	for _, c := range seen {
+		switch {
+		case c == 0:
+			lost++
+		case c > 1:
+			twice++
+		}
+	}
+	dead := 0
+	if d, err := server.Count(t.Context(), "seclog_dead_letters"); err == nil {
+		dead = d
+	}
+	t.Logf("%d sent, %d documents: %d lost, %d twice, %d dead letters", n, len(logs), lost, twice, dead)
+	if lost+twice+dead > 0 {
+		t.Errorf("%d lost, %d twice, %d dead letters", lost, twice, dead)
+	}
+}
+
+func writeLines(t *testing.T, name string, n int) {
+	t.Helper()
+	f, err := os.Create(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := bufio.NewWriterSize(f, 1<<20)
+	start := time.Now().Add(-time.Hour).UTC()
+	for i := range n {
+		fmt.Fprintf(w, "%s stdout F line %d of a service that works on order %08x in 12 ms\n", start.Add(time.Duration(i)*time.Microsecond).Format("2006-01-02T15:04:05.000000000Z"), i, i*2654435761%0xffffffff)
+	}
+	if err := w.Flush(); err != nil {
+		t.Fatal(err)
+	}
+	if err := f.Close(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func write(t *testing.T, name, text string) {
+	t.Helper()
+	if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// shared builds the shared object once for the test's run.
+func shared(t *testing.T) string {
+	t.Helper()
+	so := filepath.Join(t.TempDir(), "out_seclog.so")
+	cmd := exec.CommandContext(t.Context(), "go", "build", "-buildmode=c-shared", "-o", so, ".")
+	cmd.Dir = "../.."
+	if b, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("build the plugin: %v\n%s", err, b)
+	}
+	return so
+}
