@@ -91,9 +91,10 @@ type Request struct {
 	// wait may start.
 	RetryUntil time.Time
 
-	// Failed, when not nil, is told of every attempt that brought nothing
-	// usable, before the wait that follows it. The status is 0 when no answer
-	// came; wait is 0 when no further attempt follows.
+	// Failed, when not nil, is told of attempts that brought nothing usable,
+	// before the wait that follows them; of a first one only when it asks to
+	// wait or none follows. The status is 0 when no answer came; wait is 0 when
+	// no further attempt follows.
 	Failed func(status int, wait time.Duration)
 }
 

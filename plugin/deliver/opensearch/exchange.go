@@ -107,7 +107,9 @@ func (x *exchange) check(ctx context.Context, res *http.Response, err error) (bo
 	if !again {
 		x.judged = x.tries
 	}
-	if x.req.Failed != nil && !blocked {
+	// One failure that another attempt follows is no sign yet: a server may have
+	// closed an idle connection at the moment of its use.
+	if x.req.Failed != nil && !blocked && (x.tries > 1 || !again || x.status == 429) {
 		x.req.Failed(x.status, x.wait)
 	}
 	return again, nil
