@@ -31,6 +31,8 @@ type Engine struct {
 	scoped   bool
 	disabled []string
 	pem      int32 // rule that cuts bodies of private keys line by line, -1 if none
+	begin    scan.ID
+	end      scan.ID
 	files    []Source
 	options  Options
 }
@@ -283,7 +285,9 @@ func (e *Engine) detector(d *detectorRule, b *scan.Builder) error {
 		}
 	}
 	if d.extend == "pem" {
-		e.pem = index
+		// Headers and footers of any kind are followed, so that lines of a
+		// certificate are told from lines of a key.
+		e.pem, e.begin, e.end = index, b.Literal("-----BEGIN "), b.Literal("-----END ")
 	}
 	return nil
 }

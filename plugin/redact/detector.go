@@ -19,12 +19,9 @@ type group struct{ start, end int32 }
 func (e *Engine) detect(st *State, text []byte, h scan.Hit, rule int32) {
 	r := &e.rules[rule]
 	from := 0
-	for i := len(st.spans) - 1; i >= 0; i-- {
-		if s := &st.spans[i]; s.rule == rule && !s.null {
-			if from = int(s.end); from > int(h.Pos) {
-				return
-			}
-			break
+	if x := st.ends[rule]; x.text == st.text {
+		if from = int(x.end); from > int(h.Pos) {
+			return
 		}
 	}
 	// A text of any length is looked at in a stretch around the hit.
@@ -46,9 +43,11 @@ func (e *Engine) detect(st *State, text []byte, h scan.Hit, rule int32) {
 		if cut := escapeBefore(text, int(h.Pos)); cut {
 			h2 := scan.Hit{ID: h.ID, Pos: 0, End: h.End - h.Pos}
 			n := len(st.spans)
-			if e.keyword(st, text[h.Pos:], h2, rule, 0) && len(st.spans) > n {
+			e.keyword(st, text[h.Pos:], h2, rule, 0)
+			for ; n < len(st.spans); n++ {
 				st.spans[n].start += h.Pos
 				st.spans[n].end += h.Pos
+				st.ends[rule].end = st.spans[n].end
 			}
 		}
 	}
@@ -243,6 +242,7 @@ func (e *Engine) take(st *State, text []byte, s, t int, rule int32) bool {
 	if s >= t {
 		return false
 	}
+	st.ends[rule] = ended{st.text, int32(t)}
 	if bytes.IndexByte(text[s:t], '"') < 0 {
 		st.spans = append(st.spans, span{int32(s), int32(t), rule, jsonNumber(text, s, t), false})
 		return true
@@ -369,6 +369,10 @@ func (e *Engine) loose(st *State, rec *decode.Record) {
 	for i := range rec.Nodes {
 		n := &rec.Nodes[i]
 		switch n.Kind {
+		case decode.Str:
+			if e.pem >= 0 && (len(st.lines.open) > 0 || n.Text.Len >= 64 && n.Text.Len <= 78) {
+				e.bodyLine(st, rec, int32(i))
+			}
 		case decode.Int:
 			if v := int64(n.Num); v >= longInt || v <= -longInt {
 				e.integer(st, rec, int32(i), false, v < 0, magnitude(v))
@@ -410,6 +414,7 @@ func magnitude(v int64) uint64 {
 func (e *Engine) integer(st *State, rec *decode.Record, node int32, key, negative bool, v uint64) {
 	st.num = strconv.AppendUint(st.num[:0], v, 10)
 	st.spans = st.spans[:0]
+	st.next(len(e.rules))
 	h := scan.Hit{Pos: 0, End: int32(len(st.num))}
 	for _, d := range e.numbers {
 		if e.digits(st, st.num, h, d); len(st.spans) == 0 {

@@ -24,10 +24,20 @@ type State struct {
 	num     []byte
 	mac     hash.Hash
 	sum     []byte
+	macKey  *key
 	scope   []int8 // per rule: 0 unknown, 1 in scope, -1 not
-	covered []cover
-	ints    []scan.Hit
+	covered cover  // the last one; strings come in the order of nodes
 	lines   lines
+
+	text     uint32 // number of the text at hand
+	ends     []ended
+	from, to int32 // the value that a field rule cut last
+}
+
+// ended is where the last match of a rule ends, in the text of that number.
+type ended struct {
+	text uint32
+	end  int32
 }
 
 // span is a value that a rule wants cut.
@@ -38,10 +48,12 @@ type span struct {
 	exact      bool // ends and escapes were minded by whoever found it
 }
 
-// cover is a stretch of nodes whose leaves a field rule cuts whole.
+// cover is a stretch of nodes whose leaves a field rule cuts whole, and where
+// their edits stand, which are ascending.
 type cover struct {
 	from, to int32
-	rule     int32
+	lo, hi   int
+	dropped  bool
 }
 
 // Redact gives the edits of one record from the hits in its strings.
@@ -52,10 +64,11 @@ type cover struct {
 func (e *Engine) Redact(st *State, rec *decode.Record, found []scan.Found) *Edits {
 	st.edits = Edits{List: st.edits.List[:0]}
 	st.arena = st.arena[:0]
-	st.covered = st.covered[:0]
+	st.covered = cover{}
 	if e.scoped {
 		st.scope = st.scope[:0]
 	}
+	e.chunk(st, rec)
 	e.loose(st, rec)
 	for i := range found {
 		f := &found[i]
@@ -63,9 +76,16 @@ func (e *Engine) Redact(st *State, rec *decode.Record, found []scan.Found) *Edit
 		text := rec.Text(n)
 		if f.Key {
 			text = rec.Key(n)
-			e.byKey(st, rec, f, text)
-		} else if e.isCovered(st, f.Node) {
-			continue
+			if f.Node >= st.covered.to {
+				e.byKey(st, rec, f, text)
+			}
+		} else {
+			if e.pem >= 0 {
+				e.frames(st, rec, f, text)
+			}
+			if st.isCovered(f.Node) {
+				continue
+			}
 		}
 		e.find(st, rec, text, f.Hits)
 		e.emit(st, f.Node, f.Key, text)
@@ -92,8 +112,13 @@ func (e *Engine) order(st *State) {
 	n := 1
 	for _, x := range list[1:] {
 		last := &list[n-1]
-		if last.Node == x.Node && last.Key == x.Key && last.Whole {
-			continue
+		if last.Node == x.Node && last.Key == x.Key {
+			if last.Whole || x.End <= last.End {
+				continue
+			}
+			if x.Start < last.End {
+				x.Start, x.Text = last.End, e.rules[x.Detector].token
+			}
 		}
 		list[n] = x
 		n++
@@ -140,12 +165,12 @@ func (e *Engine) cutField(st *State, rec *decode.Record, node, rule int32) {
 		st.edits.drop(rule)
 		return
 	}
+	lo := len(st.edits.List)
 	if r.action.action == DropField {
 		st.edits.List = append(st.edits.List, Edit{Node: node, Whole: true, Detector: rule, Action: DropField})
-		st.covered = append(st.covered, cover{node, n.End, rule})
+		st.covered = cover{node, n.End, lo, lo + 1, true}
 		return
 	}
-	st.covered = append(st.covered, cover{node, n.End, rule})
 	for i := node; i < n.End; i++ {
 		leaf := &rec.Nodes[i]
 		switch leaf.Kind {
@@ -159,6 +184,7 @@ func (e *Engine) cutField(st *State, rec *decode.Record, node, rule int32) {
 			st.edits.List = append(st.edits.List, Edit{Node: i, Whole: true, Detector: rule, Action: r.action.action, Text: null})
 		}
 	}
+	st.covered = cover{node, n.End, lo, len(st.edits.List), false}
 }
 
 func (d *Edits) drop(rule int32) {
@@ -167,17 +193,19 @@ func (d *Edits) drop(rule int32) {
 	}
 }
 
-func (e *Engine) isCovered(st *State, node int32) bool {
-	for _, c := range st.covered {
-		if node >= c.from && node < c.to {
-			// A placeholder inside it stays, so what else stands in it must
-			// be looked at all the same.
-			return slices.ContainsFunc(st.edits.List, func(x Edit) bool {
-				return x.Whole && !x.Key && (x.Node == node || x.Action == DropField && x.Node == c.from)
-			})
-		}
+// isCovered says whether a field rule cuts the node whole. A placeholder among
+// the leaves of such a field stays, so what else stands in it is looked at all
+// the same.
+func (st *State) isCovered(node int32) bool {
+	c := &st.covered
+	if node < c.from || node >= c.to {
+		return false
 	}
-	return false
+	if c.dropped {
+		return true
+	}
+	_, found := slices.BinarySearchFunc(st.edits.List[c.lo:c.hi], node, func(x Edit, n int32) int { return cmp.Compare(x.Node, n) })
+	return found
 }
 
 func (r *rule) ignores(v []byte) bool { return r.ignore != nil && r.ignore.Match(v) }
@@ -213,6 +241,8 @@ func (e *Engine) RedactText(st *State, text []byte, hits []scan.Hit, dst []byte)
 // find collects what the rules want cut of one text.
 func (e *Engine) find(st *State, rec *decode.Record, text []byte, hits []scan.Hit) {
 	st.spans = st.spans[:0]
+	st.from, st.to = 0, 0
+	st.next(len(e.rules))
 	for _, h := range hits {
 		if int(h.ID) >= len(e.by) {
 			continue
@@ -221,22 +251,20 @@ func (e *Engine) find(st *State, rec *decode.Record, text []byte, hits []scan.Hi
 		for _, d := range a.detectors {
 			e.detect(st, text, h, d)
 		}
-		if len(a.fields) > 0 && !st.inField(e, h) {
+		// What stands in a value that goes already is no key; so no text is
+		// gone through twice.
+		if len(a.fields) > 0 && (h.Pos < st.from || h.Pos >= st.to) {
 			e.fieldAt(st, rec, text, h, a.fields)
 		}
 	}
 }
 
-// inField says whether the hit stands in a value that a field rule cuts
-// already; so no text is gone through twice.
-func (st *State) inField(e *Engine, h scan.Hit) bool {
-	for i := len(st.spans) - 1; i >= 0; i-- {
-		s := &st.spans[i]
-		if s.exact && h.Pos >= s.start && h.Pos < s.end {
-			return true
-		}
+// next begins a text for the ends of matches by rule.
+func (st *State) next(rules int) {
+	if st.text++; st.text == 0 || len(st.ends) != rules {
+		st.ends = append(st.ends[:0], make([]ended, rules)...)
+		st.text = 1
 	}
-	return false
 }
 
 // emit turns the collected spans into edits: leftmost first, then longest,

@@ -191,8 +191,11 @@ func (e *Engine) value(st *State, text []byte, i int, c *carrier, rule int32) {
 		i++ // b'…' and u'…' of Python
 	}
 	if c.quoted && (text[i] == '{' || text[i] == '[') {
-		e.container(st, text, i, rule)
+		st.from, st.to = int32(i), int32(e.container(st, text, i, rule))
 		return
+	}
+	if !c.quoted && c.closes(text, i) {
+		return // the text around ends where the value would begin
 	}
 	s, t, quoted := extent(text, i, r.value, c)
 	s = schemeEnd(text, s, t, quoted, c, &t)
@@ -208,6 +211,42 @@ func (e *Engine) value(st *State, text []byte, i int, c *carrier, rule int32) {
 		null = isNumber(v) && followsValue(text, t)
 	}
 	st.spans = append(st.spans, span{int32(s), int32(t), rule, null, true})
+	st.from, st.to = int32(s), int32(t)
+}
+
+// lookBack bounds how far before a key a quote is looked for.
+const lookBack = 256
+
+// closes says whether the quote at i ends a string that the key stands in, as
+// in {"msg":"password="}, where there is no value at all.
+func (c *carrier) closes(text []byte, i int) bool {
+	j := i
+	for j < len(text) && text[j] == '\\' {
+		j++
+	}
+	if j >= len(text) || text[j] != '"' {
+		return false
+	}
+	k := j + 1
+	for k < len(text) && isBlank(text[k]) {
+		k++
+	}
+	if k < len(text) && text[k] != ',' && text[k] != '}' && text[k] != ']' {
+		return false
+	}
+	for k = i - 1; k >= 0 && k >= i-lookBack; k-- {
+		if text[k] != '"' {
+			continue
+		}
+		for k > 0 && text[k-1] == '\\' {
+			k--
+		}
+		for k > 0 && isBlank(text[k-1]) {
+			k--
+		}
+		return k == 0 || text[k-1] == ':' || text[k-1] == ',' || text[k-1] == '[' || text[k-1] == '{'
+	}
+	return false
 }
 
 // followsValue says whether a JSON value can end at t.
@@ -455,20 +494,21 @@ func schemeEnd(text []byte, s, t int, quoted bool, c *carrier, end *int) int {
 	return s
 }
 
-// container cuts every leaf of a JSON map or array that begins at i.
-func (e *Engine) container(st *State, text []byte, i int, rule int32) {
+// container cuts every leaf of a JSON map or array that begins at i, and gives
+// where it ends.
+func (e *Engine) container(st *State, text []byte, i int, rule int32) int {
 	r := &e.rules[rule]
 	depth := 0
 	for i < len(text) {
 		switch c := text[i]; {
 		case c == '{' || c == '[':
 			if depth++; depth > 64 {
-				return
+				return i
 			}
 			i++
 		case c == '}' || c == ']':
 			if depth--; depth == 0 {
-				return
+				return i
 			}
 			i++
 		case c == '"' || c == '\\':
@@ -477,7 +517,7 @@ func (e *Engine) container(st *State, text []byte, i int, rule int32) {
 				j++
 			}
 			if j >= len(text) || text[j] != '"' {
-				return
+				return i
 			}
 			s := j + 1
 			t := quoteEnd(text, s, j-i, '"')
@@ -505,4 +545,5 @@ func (e *Engine) container(st *State, text []byte, i int, rule int32) {
 			i++
 		}
 	}
+	return i
 }

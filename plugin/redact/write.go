@@ -23,8 +23,8 @@ func (e *Engine) write(st *State, rule int32, v []byte) []byte {
 		st.arena = mask(st.arena, v, r.action.keepFirst, r.action.keepLast)
 	case Hash:
 		k := &e.keys.list[0]
-		if st.mac == nil {
-			st.mac = hmac.New(sha256.New, k.secret)
+		if st.mac == nil || st.macKey != k {
+			st.mac, st.macKey = hmac.New(sha256.New, k.secret), k
 		}
 		st.mac.Reset()
 		st.mac.Write(v)
