@@ -44,10 +44,10 @@ func (e *Engine) detect(st *State, text []byte, h scan.Hit, rule int32) {
 			h2 := scan.Hit{ID: h.ID, Pos: 0, End: h.End - h.Pos}
 			n := len(st.spans)
 			e.keyword(st, text[h.Pos:], h2, rule, 0)
+			st.ends[rule].end += h.Pos
 			for ; n < len(st.spans); n++ {
 				st.spans[n].start += h.Pos
 				st.spans[n].end += h.Pos
-				st.ends[rule].end = st.spans[n].end
 			}
 		}
 	}
@@ -58,6 +58,13 @@ func (e *Engine) keyword(st *State, text []byte, h scan.Hit, rule int32, from in
 	r := &e.rules[rule]
 	st.sub = r.pattern.FindAt(&st.scratch, text, h, from, st.sub)
 	m := st.sub
+	// What begins before this hit and holds the next one holds this one too,
+	// so a later hit need not look as far back again.
+	if len(m) == 0 {
+		st.ends[rule] = ended{st.text, h.Pos}
+		return false
+	}
+	st.ends[rule] = ended{st.text, int32(m[0])}
 	if len(m) < 2*r.group+2 || m[2*r.group] < 0 {
 		return false
 	}

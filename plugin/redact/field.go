@@ -2,6 +2,7 @@ package redact
 
 import (
 	"bytes"
+	"math/bits"
 
 	"github.com/seclog/seclog/plugin/decode"
 	"github.com/seclog/seclog/plugin/scan"
@@ -263,7 +264,7 @@ func extent(text []byte, i int, kind valueKind, c *carrier) (s, t int, quoted bo
 	for j < len(text) && text[j] == '\\' {
 		j++
 	}
-	if j < len(text) && (text[j] == '"' || text[j] == '\'' || text[j] == '`' && j == i) {
+	if j < len(text) && j-i == level(j-i) && (text[j] == '"' || text[j] == '\'' || text[j] == '`' && j == i) {
 		return j + 1, quoteEnd(text, j+1, j-i, text[j]), true
 	}
 	if bytes.HasPrefix(text[i:], []byte("&quot;")) {
@@ -290,10 +291,20 @@ func extent(text []byte, i int, kind valueKind, c *carrier) (s, t int, quoted bo
 	return i, wordEnd(text, i, c), false
 }
 
-// quoteEnd gives where the value ends that a quote behind n backslashes began:
-// at the same quote behind as many, an escaped backslash or more before it
-// counting as part of the value, or at a quote of the text around it.
+// level gives how many of n backslashes before a quote belong to the quote:
+// 0, 1, 3, 7, … for the quotes of a text, of JSON in it, of JSON in that. The
+// others are escaped backslashes, part of the text before.
+func level(n int) int {
+	return 1<<bits.TrailingZeros(^uint(n)) - 1
+}
+
+// quoteEnd gives where the value ends that a quote of level n began: at the
+// next quote of that level, or of a text around it.
 func quoteEnd(text []byte, i, n int, q byte) int {
+	outer := -1
+	if q != '"' {
+		outer = around(text, i)
+	}
 	run := 0
 	for ; i < len(text); i++ {
 		switch text[i] {
@@ -301,21 +312,37 @@ func quoteEnd(text []byte, i, n int, q byte) int {
 			run++
 			continue
 		case q:
-			if run < n {
-				return i - run
-			}
-			if (run-n)%(2*(n+1)) == 0 {
-				return i - n
+			if l := level(run); l <= n {
+				return i - l
 			}
 		case '"':
 			// A quote of the text around, JSON around '…' for one.
-			if q != '"' && run == 0 {
-				return i
+			if l := level(run); q != '"' && l <= outer {
+				return i - l
 			}
 		}
 		run = 0
 	}
 	return len(text) - run
+}
+
+// around gives the level of the double quotes of the text that i stands in,
+// from the next one before it; -1 where there is none.
+func around(text []byte, i int) int {
+	for k := i - 1; k >= 0 && k >= i-lookBack; k-- {
+		if text[k] != '"' {
+			continue
+		}
+		run := 0
+		for k > run && text[k-1-run] == '\\' {
+			run++
+		}
+		return level(run)
+	}
+	if i > lookBack {
+		return 0
+	}
+	return -1
 }
 
 // lineEnd gives the end of the line, also where it is written \n, or the

@@ -170,7 +170,7 @@ func TestRedact_KeyLineByLine(t *testing.T) {
 func TestRedact_ManyFieldsAndHitsStayLinear(t *testing.T) {
 	x := newTool(t, redact.Options{}, builtin(t)...)
 	var inner m
-	for range 20_000 {
+	for range 1_000 {
 		inner = append(inner, "password", "alice@example.org password=x1y2z3")
 	}
 	got := x.chunk(t, m{"secret", inner, "text", strings.Repeat("alice@example.org ghp_ password=abc123 ", 20_000)})
