@@ -30,7 +30,8 @@ func (j *job) host(ctx context.Context) error {
 	}
 	var bad error
 	chunks := func(yield func(string, []byte) bool) {
-		for _, name := range j.names() {
+		for _, f := range j.manifest.Files {
+			name := f.Name
 			lines, err := data.Lines(j.files[name])
 			if err != nil {
 				bad = fmt.Errorf("%s: %w", name, err)
@@ -58,6 +59,9 @@ func (j *job) host(ctx context.Context) error {
 			Plugin: so, Outputs: []map[string]string{keys}, Chunks: chunks,
 			Threads: 2, RetryEvery: 200 * time.Millisecond, Grace: 30 * time.Second,
 		})
+		if err == nil {
+			err = bad
+		}
 		if err == nil && report.Final.Error+report.Final.Dropped > 0 {
 			err = fmt.Errorf("%d chunks were given up", report.Final.Error+report.Final.Dropped)
 		}
@@ -75,17 +79,5 @@ func (j *job) host(ctx context.Context) error {
 	case <-time.After(time.Minute):
 		err = fmt.Errorf("the host did not end")
 	}
-	if bad != nil {
-		return bad
-	}
 	return err
-}
-
-func (j *job) names() []string {
-	var names []string
-	for n := range j.files {
-		names = append(names, n)
-	}
-	slices.Sort(names)
-	return names
 }

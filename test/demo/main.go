@@ -174,13 +174,13 @@ func (j *job) wait(ctx context.Context, ended chan error) error {
 		}
 		select {
 		case err := <-ended:
+			ended <- nil // for the caller, who waits for the end too
 			if err != nil {
 				return err
 			}
 			if n = j.count(); n != j.manifest.Lines {
 				return fmt.Errorf("sending ended with %d of %d documents", n, j.manifest.Lines)
 			}
-			ended <- nil // for the caller, who waits for the end too
 		case <-ctx.Done():
 			return ctx.Err()
 		case <-time.After(300 * time.Millisecond):

@@ -120,9 +120,9 @@ func summarise(ctx context.Context, server *servers.Server, j *job) (*summary, e
 		}
 	}
 	lines := map[string][]data.Line{}
-	for name, b := range j.files {
+	for _, f := range j.manifest.Files {
 		var err error
-		if lines[name], err = data.Lines(b); err != nil {
+		if lines[f.Name], err = data.Lines(j.files[f.Name]); err != nil {
 			return nil, err
 		}
 	}
