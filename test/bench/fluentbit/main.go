@@ -107,8 +107,8 @@ func run(ctx context.Context, o options, out, progress io.Writer) (err error) {
 			if err != nil {
 				return fmt.Errorf("round %d, %s: %w", round+1, output.name, err)
 			}
-			fmt.Fprintf(progress, "round %d  %-16s %6.2f CPU s  %6.1f s  %4.0f MB  %d documents\n",
-				round+1, output.name, one.cpu.Seconds(), one.wall.Seconds(), one.peakMB, one.documents())
+			fmt.Fprintf(progress, "round %d  %-16s %6.2f CPU s  %6.1f s  %4.0f MB  %d documents  %s\n",
+				round+1, output.name, one.cpu.Seconds(), one.wall.Seconds(), one.peakMB, one.documents(), one.trouble())
 			results[i].runs = append(results[i].runs, one)
 		}
 	}

@@ -13,28 +13,29 @@ import (
 	"github.com/seclog/seclog/test/bench/sink"
 )
 
-func TestParseProcessed(t *testing.T) {
+func TestParseMetrics(t *testing.T) {
 	const page = `# HELP fluentbit_output_proc_records_total Number of processed output records.
 # TYPE fluentbit_output_proc_records_total counter
 fluentbit_output_proc_records_total{name="seclog.0"} 1000000
 fluentbit_output_proc_records_total{name="null.0"} 1.5e+06 1764000000000
 fluentbit_output_proc_bytes_total{name="null.0"} 17
+fluentbit_output_retries_total{name="null.0"} 3
 fluentbit_output_proc_records_total{name="bad.0"} many
 `
 	cases := []struct {
 		name    string
-		want    int64
+		want    metrics
 		wantErr bool
 	}{
-		{name: "seclog.0", want: 1_000_000},
-		{name: "null.0", want: 1_500_000},
-		{name: "opensearch.0", want: 0},
+		{name: "seclog.0", want: metrics{processed: 1_000_000}},
+		{name: "null.0", want: metrics{processed: 1_500_000, retries: 3}},
+		{name: "opensearch.0"},
 		{name: "bad.0", wantErr: true},
 	}
 	for _, c := range cases {
-		got, err := parseProcessed(strings.NewReader(page), c.name)
+		got, err := parseMetrics(strings.NewReader(page), c.name)
 		if got != c.want || (err != nil) != c.wantErr {
-			t.Errorf("%s: %d, %v; want %d, error %v", c.name, got, err, c.want, c.wantErr)
+			t.Errorf("%s: %+v, %v; want %+v, error %v", c.name, got, err, c.want, c.wantErr)
 		}
 	}
 }

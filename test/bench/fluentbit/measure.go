@@ -24,8 +24,10 @@ import (
 type once struct {
 	cpu, wall time.Duration // wall: from the start until all was delivered
 	peakMB    float64
-	processed int64        // records that Fluent Bit counts as delivered
-	sunk      *sink.Counts // nil for an output that sends nowhere
+	processed int64         // records that Fluent Bit counts as delivered
+	retries   int64         // flushes that Fluent Bit repeated
+	pause     time.Duration // the longest time in which nothing was delivered
+	sunk      *sink.Counts  // nil for an output that sends nowhere
 }
 
 // documents are what arrived, or for null what was read.
@@ -34,6 +36,15 @@ func (o once) documents() int64 {
 		return o.sunk.Documents
 	}
 	return o.processed
+}
+
+// trouble is what makes a run slower without costing CPU.
+func (o once) trouble() string {
+	var refused int64
+	if o.sunk != nil {
+		refused = o.sunk.Refused
+	}
+	return fmt.Sprintf("longest pause %.1f s, %d retries, %d requests refused", o.pause.Seconds(), o.retries, refused)
 }
 
 // measure runs Fluent Bit once over the log and ends it when all is delivered.
@@ -89,9 +100,8 @@ func measure(ctx context.Context, o options, out output, log, dir string) (got o
 	exited := make(chan error, 1)
 	go func() { exited <- cmd.Wait() }()
 
-	processed, err := waitForAll(ctx, o, out, p.http, exited)
+	err = got.wait(ctx, o, out, p.http, exited)
 	got.wall = time.Since(began)
-	got.processed = processed
 	end()
 	if err == nil || !errors.Is(err, errExited) {
 		if waited := <-exited; waited != nil && !errors.Is(waited, context.Canceled) && err == nil {
@@ -118,78 +128,92 @@ func measure(ctx context.Context, o options, out output, log, dir string) (got o
 // errExited is Fluent Bit ending before it was told to.
 var errExited = errors.New("fluent-bit ended by itself")
 
-// waitForAll returns when Fluent Bit counts all lines as delivered, when the
-// count stands still for the stall time, or when it exits.
-func waitForAll(ctx context.Context, o options, out output, port int, exited <-chan error) (int64, error) {
+// wait returns when Fluent Bit counts all lines as delivered, when the count
+// stands still for the stall time, or when it exits.
+func (got *once) wait(ctx context.Context, o options, out output, port int, exited <-chan error) error {
 	tick := time.NewTicker(250 * time.Millisecond)
 	defer tick.Stop()
-	var processed int64
 	moved := time.Now()
-	var last error
+	last := errors.New("none")
 	for {
 		select {
 		case <-ctx.Done():
-			return processed, ctx.Err()
+			return ctx.Err()
 		case err := <-exited:
-			return processed, fmt.Errorf("%w after %d records: %w", errExited, processed, err)
+			return fmt.Errorf("%w after %d records: %w", errExited, got.processed, err)
 		case now := <-tick.C:
-			n, err := processedRecords(ctx, port, out.plugin+".0")
-			switch {
-			case err != nil:
+			m, err := askMetrics(ctx, port, out.plugin+".0")
+			got.pause = max(got.pause, now.Sub(moved))
+			if err != nil {
 				last = err // It listens only a moment after its start.
-			case n > processed:
-				processed, moved = n, now
+			} else if m.processed > got.processed {
+				got.processed, moved = m.processed, now
 			}
-			if processed >= int64(o.lines) {
-				return processed, nil
+			got.retries = max(got.retries, m.retries)
+			if got.processed >= int64(o.lines) {
+				return nil
 			}
 			if now.Sub(moved) > o.stall {
-				return processed, fmt.Errorf("nothing new was delivered for %s, at %d of %d records (last error: %w)", o.stall, processed, o.lines, last)
+				return fmt.Errorf("nothing new was delivered for %s, at %d of %d records (last error: %w)", o.stall, got.processed, o.lines, last)
 			}
 		}
 	}
 }
 
-// processedRecords asks Fluent Bit how many records an output has delivered.
-func processedRecords(ctx context.Context, port int, name string) (n int64, err error) {
+// metrics are two of an output's counts in Fluent Bit.
+type metrics struct {
+	processed, retries int64
+}
+
+// askMetrics asks Fluent Bit how far an output is.
+func askMetrics(ctx context.Context, port int, name string) (m metrics, err error) {
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
 	url := "http://" + net.JoinHostPort("127.0.0.1", strconv.Itoa(port)) + "/api/v2/metrics/prometheus"
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {
-		return 0, fmt.Errorf("ask for the metrics: %w", err)
+		return m, fmt.Errorf("ask for the metrics: %w", err)
 	}
 	resp, err := http.DefaultClient.Do(req)
 	if err != nil {
-		return 0, fmt.Errorf("ask for the metrics: %w", err)
+		return m, fmt.Errorf("ask for the metrics: %w", err)
 	}
 	defer func() { err = errors.Join(err, resp.Body.Close()) }()
 	if resp.StatusCode != http.StatusOK {
-		return 0, fmt.Errorf("ask for the metrics: %s", resp.Status)
+		return m, fmt.Errorf("ask for the metrics: %s", resp.Status)
 	}
-	return parseProcessed(resp.Body, name)
+	return parseMetrics(resp.Body, name)
 }
 
-// parseProcessed finds the count of one output in a page of metrics; an output
+// parseMetrics finds the counts of one output in a page of metrics; an output
 // that has not delivered yet is not on it.
-func parseProcessed(page io.Reader, name string) (int64, error) {
+func parseMetrics(page io.Reader, name string) (m metrics, err error) {
 	s := bufio.NewScanner(page)
 	for s.Scan() {
-		rest, ok := strings.CutPrefix(s.Text(), `fluentbit_output_proc_records_total{name="`+name+`"} `)
+		series, rest, ok := strings.Cut(s.Text(), `{name="`+name+`"} `)
 		if !ok {
+			continue
+		}
+		var into *int64
+		switch series {
+		case "fluentbit_output_proc_records_total":
+			into = &m.processed
+		case "fluentbit_output_retries_total":
+			into = &m.retries
+		default:
 			continue
 		}
 		value, _, _ := strings.Cut(rest, " ")
 		n, err := strconv.ParseFloat(value, 64)
 		if err != nil {
-			return 0, fmt.Errorf("read the metrics: %w", err)
+			return metrics{}, fmt.Errorf("read the metrics: %s: %w", series, err)
 		}
-		return int64(n), nil
+		*into = int64(n)
 	}
 	if err := s.Err(); err != nil {
-		return 0, fmt.Errorf("read the metrics: %w", err)
+		return metrics{}, fmt.Errorf("read the metrics: %w", err)
 	}
-	return 0, nil
+	return m, nil
 }
 
 func freePort(ctx context.Context) (int, error) {
