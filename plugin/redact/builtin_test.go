@@ -110,6 +110,9 @@ func TestRedactText_Cuts(t *testing.T) {
 		{`password="ends in backslash\\" x=1`, `password="[REDACTED:password]" x=1`},
 		{`{"password":"with \"quotes\" in"}`, `{"password":"[REDACTED:password]"}`},
 		{`key -----BEGIN RSA PRIVATE KEY-----\nMIIEow==\n-----END RSA PRIVATE KEY----- ok`, `key [REDACTED:private_key] ok`},
+		{`2026-11-23 4111-1111-1111-1111`, `2026-11-23 [REDACTED:credit_card]`},
+		{`{"m":"password='a\"b' x"}`, `{"m":"password='[REDACTED:password]' x"}`},
+		{`password='a"bcdefghij' x`, `password='[REDACTED:password]' x`},
 		{`alice@example.org,bob@example.org`, `[REDACTED:email],[REDACTED:email]`},
 	} {
 		if got := x.text(c.in); got != c.want {
@@ -134,6 +137,7 @@ var lookalikes = []string{
 	`{"completion_tokens":120,"prompt_tokens":12}`, "kex: algorithm: curve25519-sha256@libssh.org", "pwd=/home/alice/src", "monkey=see",
 	"https://example.com:8443/a@b", "chacha20-poly1305@openssh.com", "ETag: \"33a64df551425fcc55e4d42a148795d9\"", "tokenize=fast", "session opened",
 	"passwords do not match", "pod/web-0 token: expired", `level=warn msg="no password supplied"`, "retry in 1500 ms 12 34 56 78", "order 2026-1123-0001",
+	"password_changed_at=2026-11-23", "password_policy=strong", "2026-11-23 4155552671", "tokens=12 used", "auth_time=1795464660",
 	"secretsmanager:GetSecretValue", "automountServiceAccountToken: false", "kubernetes.io/service-account-token", "max_tokens: 4096", "git@github.com:team/app.git",
 }
 

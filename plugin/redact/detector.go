@@ -154,22 +154,54 @@ func (e *Engine) account(st *State, text []byte, h scan.Hit, rule int32, from in
 	}
 }
 
-// digits tries each row of groups of a run, from the left, longest first.
-func (e *Engine) digits(st *State, text []byte, h scan.Hit, rule int32) {
-	r := &e.rules[rule]
-	st.groups = st.groups[:0]
+// run parts a hit of digits into its groups, once for all detectors, without
+// the dates among them.
+func (st *State) run(text []byte, h scan.Hit) {
+	if st.runOf == (ended{st.text, h.Pos}) && st.text != 0 {
+		return
+	}
+	st.runOf = ended{st.text, h.Pos}
+	st.digits = st.digits[:0]
+	st.total = 0
 	for i := h.Pos; i < h.End; {
+		if n := date(text[i:h.End]); n > 0 {
+			i += n
+			continue
+		}
 		j := i
 		for j < h.End && isDigit(text[j]) {
 			j++
 		}
-		st.groups = append(st.groups, group{i, j})
+		st.digits = append(st.digits, group{i, j})
+		st.total += int(j - i)
 		i = j + 1
 	}
-	g := st.groups
+}
+
+// date gives the length of a date at the start of a run, with what separates
+// it from what follows: 2026-11-23, of the years 1900 to 2099.
+func date(b []byte) int32 {
+	if len(b) < 10 || b[4] != '-' || b[7] != '-' || !(b[0] == '1' && b[1] == '9' || b[0] == '2' && b[1] == '0') ||
+		!isDigit(b[2]) || !isDigit(b[3]) || b[5] > '1' || !isDigit(b[6]) || b[8] > '3' || !isDigit(b[9]) || b[5] == '1' && b[6] > '2' {
+		return 0
+	}
+	if len(b) > 10 && isDigit(b[10]) {
+		return 0
+	}
+	return int32(min(len(b), 11))
+}
+
+// digits tries each row of groups of a run, from the left, longest first.
+func (e *Engine) digits(st *State, text []byte, h scan.Hit, rule int32) {
+	r := &e.rules[rule]
+	st.run(text, h)
+	if st.total < r.minDigit {
+		return
+	}
+	g := st.digits
 	for i := 0; i < len(g); i++ {
 		n, last := 0, i-1
-		for last+1 < len(g) && n+int(g[last+1].end-g[last+1].start) <= r.maxNum {
+		for last+1 < len(g) && n+int(g[last+1].end-g[last+1].start) <= r.maxNum && (last < i || g[last].end+1 == g[last+1].start) {
 			last++
 			n += int(g[last].end - g[last].start)
 		}
@@ -197,11 +229,12 @@ func (e *Engine) number(st *State, text []byte, g []group, i, last int, rule int
 		return false
 	}
 	from, end := 0, len(text)
-	if i > 0 {
-		from = int(g[i-1].end)
+	// The match must not reach into what else stands in the run.
+	if a > 1 && isDigit(text[a-2]) && (text[a-1] == ' ' || text[a-1] == '-') {
+		from = a - 1
 	}
-	if last+1 < len(g) {
-		end = int(g[last+1].start)
+	if b+1 < len(text) && isDigit(text[b+1]) && (text[b] == ' ' || text[b] == '-') {
+		end = b + 1
 	}
 	off := 0
 	if escapeBefore(text, a) {

@@ -18,6 +18,9 @@ type State struct {
 	sub     []int
 	spans   []span
 	groups  []group
+	digits  []group // of the run of digits at hand, see run
+	total   int     // digits in them
+	runOf   ended
 	key     folded
 	edits   Edits
 	arena   []byte // bytes of Edit.Text

@@ -66,18 +66,14 @@ func (e *Engine) fieldAt(st *State, rec *decode.Record, text []byte, h scan.Hit,
 	c.flag = start > 0 && text[start-1] == '-' && (start < 2 || text[start-2] == '-' || !isAlnum(text[start-2]))
 	c.xml = start > 0 && text[start-1] == '<'
 	c.url = start > 0 && (text[start-1] == '?' || text[start-1] == '&')
-	for _, fk := range keys {
-		r := &e.rules[fk.rule]
-		if !r.keys[fk.key].matchKey(&st.key, c.key) {
-			continue
-		}
-		if !e.inScope(st, rec, fk.rule) {
-			continue
-		}
-		if at, ok = c.begin(text, at); ok {
-			e.value(st, text, at, &c, fk.rule)
-		}
+	if at, ok = c.begin(text, at); !ok {
 		return
+	}
+	for _, fk := range keys {
+		if e.rules[fk.rule].keys[fk.key].matchKey(&st.key, c.key) && e.inScope(st, rec, fk.rule) {
+			e.value(st, text, at, &c, fk.rule)
+			return
+		}
 	}
 }
 
