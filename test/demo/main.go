@@ -214,7 +214,7 @@ func (j *job) fluentBit(ctx context.Context, bin string) error {
 		return err
 	}
 	var b strings.Builder
-	fmt.Fprintf(&b, "[SERVICE]\n    Flush 1\n    Grace 30\n    Log_Level info\n    Parsers_File parsers.conf\n    Plugins_File plugins.conf\n    storage.path %s\n", filepath.Join(j.dir, "storage"))
+	fmt.Fprintf(&b, "[SERVICE]\n    Flush 1\n    Grace 30\n    Log_Level info\n    Parsers_File %[1]s/parsers.conf\n    Plugins_File %[1]s/plugins.conf\n    storage.path %[1]s/storage\n", j.dir)
 	fmt.Fprintf(&b, "[INPUT]\n    Name tail\n    Path %s/*.log\n    Parser cri\n    Read_from_Head On\n    Path_Key log_path\n    Offset_Key log_offset\n    Buffer_Max_Size 1M\n    storage.type filesystem\n    DB %s\n", j.logs, filepath.Join(j.dir, "tail.db"))
 	b.WriteString("[OUTPUT]\n    Name seclog\n    Match *\n    Workers 2\n    Retry_Limit no_limits\n")
 	for _, kv := range j.outputKeys() {

@@ -61,7 +61,9 @@ type document struct {
 	raw string
 }
 
-// place tells lines apart: each line of a file has a time of its own.
+// place tells lines apart: each line of a file has a time of its own. It is
+// counted in microseconds, since Fluent Bit reads fractions of seconds as
+// floating point.
 type place struct {
 	file string
 	time int64
@@ -85,7 +87,7 @@ func summarise(ctx context.Context, server *servers.Server, j *job) (*summary, e
 		all.WriteString(doc.raw)
 		all.WriteByte('\n')
 		name := filepath.Base(doc.Path)
-		docs[place{name, doc.Time.UnixNano()}] = doc
+		docs[place{name, doc.Time.UnixMicro()}] = doc
 		files[name]++
 		for _, n := range doc.Rule.Name {
 			rules[n]++
@@ -128,7 +130,7 @@ func summarise(ctx context.Context, server *servers.Server, j *job) (*summary, e
 	}
 	at := func(file string, line int) (data.Line, document) {
 		l := lines[file][line-1]
-		return l, docs[place{file, l.Time.UnixNano()}]
+		return l, docs[place{file, l.Time.UnixMicro()}]
 	}
 	for _, a := range j.manifest.Attacks {
 		if _, d := at(a.File, a.Line); len(d.Rule.Name) == 0 {
