@@ -40,6 +40,18 @@ fluentbit_output_proc_records_total{name="bad.0"} many
 	}
 }
 
+func TestParsePeak(t *testing.T) {
+	got, err := parsePeak("Name:\tfluent-bit\nVmPeak:\t  900000 kB\nVmHWM:\t  100000 kB\nVmRSS:\t 5 kB\n")
+	if err != nil || got != 102.4 {
+		t.Errorf("%v MB, %v; want 102.4", got, err)
+	}
+	for _, bad := range []string{"", "Name:\tx\n", "VmHWM:\tmuch kB\n"} {
+		if _, err := parsePeak(bad); err == nil {
+			t.Errorf("%q was read", bad)
+		}
+	}
+}
+
 func TestChooseOutputs(t *testing.T) {
 	got, err := chooseOutputs("seclog, null")
 	if err != nil || len(got) != 2 || got[0].name != "seclog" || got[1].name != "null" {

@@ -102,6 +102,9 @@ func measure(ctx context.Context, o options, out output, log, dir string) (got o
 
 	err = got.wait(ctx, o, out, p.http, exited)
 	got.wall = time.Since(began)
+	if err == nil {
+		got.peakMB, err = peakMB(cmd.Process.Pid)
+	}
 	end()
 	if err == nil || !errors.Is(err, errExited) {
 		if waited := <-exited; waited != nil && !errors.Is(waited, context.Canceled) && err == nil {
@@ -111,18 +114,41 @@ func measure(ctx context.Context, o options, out output, log, dir string) (got o
 	if err != nil {
 		return got, fmt.Errorf("%w; Fluent Bit said last:\n%s", err, tail(said, 12))
 	}
-	usage, ok := cmd.ProcessState.SysUsage().(*syscall.Rusage)
-	if !ok {
-		return got, errors.New("this system does not say what a process used")
-	}
 	got.cpu = cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()
-	got.peakMB = float64(usage.Maxrss) * 1024 / 1e6
 	if s != nil {
 		// After the exit, so that what was sent twice at the end is seen too.
 		c := s.Counts()
 		got.sunk = &c
 	}
 	return got, nil
+}
+
+// peakMB reads the largest memory that a running process has had. The maximum
+// that wait4 gives is no use here: a child's begins at its parent's, and the
+// sink makes this process the larger one.
+//
+// Source: proc_pid_status(5), VmHWM; getrusage(2), RUSAGE_CHILDREN.
+func peakMB(pid int) (float64, error) {
+	text, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(pid), "status"))
+	if err != nil {
+		return 0, fmt.Errorf("read the largest memory: %w", err)
+	}
+	return parsePeak(string(text))
+}
+
+func parsePeak(status string) (float64, error) {
+	for line := range strings.Lines(status) {
+		value, ok := strings.CutPrefix(line, "VmHWM:")
+		if !ok {
+			continue
+		}
+		kib, err := strconv.ParseFloat(strings.TrimSuffix(strings.TrimSpace(value), " kB"), 64)
+		if err != nil {
+			return 0, fmt.Errorf("read the largest memory: %w", err)
+		}
+		return kib * 1024 / 1e6, nil
+	}
+	return 0, errors.New("read the largest memory: no VmHWM")
 }
 
 // errExited is Fluent Bit ending before it was told to.
