@@ -106,6 +106,7 @@ func (f *flush) begin(tag string, chunk []byte) {
 	f.reader.MaxRecord = int(in.cfg.RecordMax)
 	f.empty()
 	f.looker.forget()
+	f.rules.Redact.Begin(&f.redact)
 }
 
 // firstSecond is the time of the chunk's first record that can be read.
