@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -133,7 +134,7 @@ func once(t *testing.T, server *servers.Server, index string, n int) {
 	}
 	for _, l := range logs {
 		var i int
-		if _, err := fmt.Sscanf(l, "line %d ", &i); err != nil || i < 0 || i >= n {
+		if _, err := fmt.Sscanf(strings.TrimPrefix(l, `"`), "line %d ", &i); err != nil || i < 0 || i >= n {
 			t.Fatalf("a document that nobody sent: %q", l)
 		}
 		seen[i]++
