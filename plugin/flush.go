@@ -44,7 +44,8 @@ type flush struct {
 // run does one chunk from its bytes to the verdict.
 func (f *flush) run(ctx context.Context, tag string, chunk []byte) Result {
 	f.begin(tag, chunk)
-	defer func() { f.entry.Finish(f.waiting == 0) }()
+	delivered := false // also when a panic ends this
+	defer func() { f.entry.Finish(delivered) }()
 	f.reader.Reset(chunk)
 	for {
 		ok, err := f.reader.Next(&f.rec)
@@ -55,7 +56,7 @@ func (f *flush) run(ctx context.Context, tag string, chunk []byte) Result {
 			break
 		}
 		f.in.counts.Records.Add(1)
-		if err == nil && !f.entry.Has(int32(f.rec.Place)) {
+		if err == nil {
 			f.one()
 		} else {
 			f.skipped()
@@ -71,6 +72,7 @@ func (f *flush) run(ctx context.Context, tag string, chunk []byte) Result {
 	if f.waiting > 0 {
 		return Retry
 	}
+	delivered = true
 	return OK
 }
 
@@ -157,11 +159,14 @@ func (f *flush) one() {
 		f.bury(errPlace)
 		return
 	}
+	// What an earlier attempt delivered is only looked at by redaction, for
+	// which a key's lines hang together: a retry must cut what the first cut.
+	done := f.entry.Has(int32(f.rec.Place))
 	r, in := f.rules, &f.input
 	f.in.fault(stageScan, f.rec.Place)
 	found := f.looker.look(r.Scan, &f.rec)
 	*in = encode.Input{Record: &f.rec, Tag: f.tag, ID: f.id.ID(f.rec.Place), First: f.first}
-	if r.detected {
+	if r.detected && !done {
 		f.in.fault(stageDetect, f.rec.Place)
 		in.Fired = r.Detect.Detect(&f.detect, &f.rec, found)
 	}
@@ -169,12 +174,16 @@ func (f *flush) one() {
 		f.in.fault(stageRedact, f.rec.Place)
 		in.Edits = r.Redact.Redact(&f.redact, &f.rec, found)
 		in.Report = f.in.cfg.Redact == config.RedactReport
-		if in.Edits.DropRecord && !in.Report {
+		if !done && in.Edits.DropRecord && !in.Report {
 			f.in.counts.Dropped.Add(1)
 			f.entry.Done(int32(f.rec.Place))
 			f.skipped()
 			return
 		}
+	}
+	if done {
+		f.encoder.Forget()
+		return
 	}
 	f.in.fault(stageEncode, f.rec.Place)
 	dst, doc := f.encoder.Append(f.batch.Body, in)

@@ -380,3 +380,34 @@ func TestFlush_DownIsNoticedEarly(t *testing.T) {
 		t.Errorf("%d documents", len(s.docs))
 	}
 }
+
+// TestFlush_RetryCutsWhatTheFirstCut delivers the header of a private key at
+// the first attempt and its body at the second.
+func TestFlush_RetryCutsWhatTheFirstCut(t *testing.T) {
+	c := new(decodetest.Chunk)
+	for _, l := range []string{"-----BEGIN RSA PRIVATE KEY-----", "TUlJRW93SUJBQUtDQVFFQXdV", "shortbody", "-----END RSA PRIVATE KEY-----", "done"} {
+		c.Record(when, rec{"stream", "stdout", "log", l})
+	}
+	all := &store{}
+	in, _ := instance(t, all)
+	if r := in.Flush(context.Background(), "t", c.Bytes()); r != OK {
+		t.Fatal(r)
+	}
+	parts := &store{answer: func(n int) deliver.Item {
+		if n == 0 {
+			return deliver.Item{Outcome: deliver.Delivered, Status: 201}
+		}
+		return deliver.Item{Outcome: deliver.Blocked, Status: 403}
+	}}
+	in, _ = instance(t, parts)
+	if r := in.Flush(context.Background(), "t", c.Bytes()); r != Retry {
+		t.Fatal(r)
+	}
+	parts.answer = nil
+	if r := in.Flush(context.Background(), "t", c.Bytes()); r != OK {
+		t.Fatal(r)
+	}
+	if got, want := strings.Join(parts.order, "\n"), strings.Join(all.order, "\n"); got != want {
+		t.Errorf("in parts\n%s\nat once\n%s", got, want)
+	}
+}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -54,19 +55,12 @@ func (c *processCommand) Run(s *streams) error {
 	start := time.Now()
 	err = input{format: c.Format, timeKey: c.TimeKey, now: time.Now}.chunks(s.in, func(chunk []byte) error {
 		if in.Flush(context.Background(), "stdin", chunk) != plugin.OK {
-			return fmt.Errorf("write: %w", cmp(out.Err(), errors.New("documents were not taken")))
+			return fmt.Errorf("write: %w", cmp.Or(out.Err(), errors.New("documents were not taken")))
 		}
 		return nil
 	})
 	summary(s.err, in, time.Since(start))
 	return errors.Join(err, in.Close())
-}
-
-func cmp(err, other error) error {
-	if err != nil {
-		return err
-	}
-	return other
 }
 
 // config is the plugin's configuration for this command.
