@@ -1,43 +1,102 @@
 package scan
 
-import "bytes"
-
-const (
-	// minDigits is how many digits a run must hold to be a hit: the shortest
-	// numbers looked for have 9.
-	minDigits = 9
-	// minBlockDigits of them stand in one block of 8 bytes: a run of 9 that
-	// touches two blocks has 5 in one, and a block inside of a run has no two
-	// separators together.
-	minBlockDigits = 4
+import (
+	"bytes"
+	"encoding/binary"
+	"math/bits"
 )
+
+// minDigits is how many digits a run must hold to be a hit: the shortest
+// numbers looked for have 9.
+const minDigits = 9
 
 func isDigit(c byte) bool { return c-'0' <= 9 }
 
-// digitsIn counts the digits among 8 bytes.
-func digitsIn(w uint64) int {
+// others takes the next 8 bytes into a window of 64: m has a bit for each byte
+// that is no digit, the first byte's lowest.
+func others(m, w uint64) uint64 {
 	x := w ^ 0x3030303030303030
-	other := (x&^high + 0x7676767676767676 | x) & high
-	return int((^other & high >> 7) * 0x0101010101010101 >> 56)
+	x = (x&^high + 0x7676767676767676 | x) & high
+	return m>>8 | x*0x0002040810204081&0xff00000000000000
 }
 
-// digitHits appends the long enough runs that touch the block at text[i:], and
-// gives the end of the last run looked at; done is what it gave before.
-func (s *Set) digitHits(text []byte, i, done int, dst []Hit) ([]Hit, int) {
-	for pos := max(i, done); pos < i+8 && pos < len(text); pos++ {
-		if !isDigit(text[pos]) {
-			continue
+// stride is how far the windows of 64 bytes are apart in which runs are looked
+// for. The shortest stretch of a run that makes it a hit has 9 digits and 8
+// separators, so it lies whole in one of them.
+const stride = 48
+
+// digitHits appends the runs of digits that are long enough. The text has at
+// least 8 bytes.
+func (s *Set) digitHits(text []byte, dst []Hit) []Hit {
+	m := ^uint64(0) // has a bit for each of the 64 bytes before i that is no digit
+	i, done := 0, 0
+	for next := 64; next <= len(text); next += stride {
+		for ; i < next; i += 8 {
+			m = others(m, binary.LittleEndian.Uint64(text[i:]))
 		}
-		start := pos
-		for start > done && (isDigit(text[start-1]) ||
-			start-1 > done && isSeparator(text[start-1]) && isDigit(text[start-2])) {
-			start--
+		if nine(^m) {
+			dst, done = s.runs(text, i-64, done, ^m, dst)
 		}
-		end, n := digitRun(text, start)
-		if n >= minDigits {
-			dst = append(dst, Hit{s.digits - 1, int32(start), int32(end)})
+	}
+	for ; i+8 <= len(text); i += 8 {
+		m = others(m, binary.LittleEndian.Uint64(text[i:]))
+	}
+	if n := len(text) - i; n > 0 {
+		w := binary.LittleEndian.Uint64(text[len(text)-8:]) >> (64 - 8*n)
+		m = others(m, w)
+		i += 8
+	}
+	if nine(^m) {
+		dst, _ = s.runs(text, i-64, done, ^m, dst)
+	}
+	return dst
+}
+
+// nine says whether nine bytes in a row are each a digit or alone between two:
+// rare enough to look at what separates them.
+func nine(m uint64) bool {
+	m |= m << 1 & (m >> 1)
+	m &= m >> 1
+	m &= m >> 2
+	m &= m >> 4
+	return m&(m>>1) != 0
+}
+
+// runs appends the long enough runs among the 64 bytes from text[i] on whose
+// digits are the bits of m, and gives the end of the last run looked at; done
+// is what it gave before.
+func (s *Set) runs(text []byte, i, done int, m uint64, dst []Hit) ([]Hit, int) {
+	for gaps := m << 1 & (m >> 1) &^ m; gaps != 0; gaps &= gaps - 1 {
+		k := bits.TrailingZeros64(gaps)
+		if isSeparator(text[i+k]) {
+			m |= 1 << k
 		}
-		pos, done = end, end
+	}
+	r := m & (m >> 1)
+	r &= r >> 2
+	r &= r >> 4
+	for r &= r >> 1; r != 0; {
+		// The run may begin before the window and end behind it.
+		k := bits.TrailingZeros64(r)
+		start := i + k
+		if start >= done {
+			for start > done && (isDigit(text[start-1]) ||
+				start-1 > done && isSeparator(text[start-1]) && isDigit(text[start-2])) {
+				start--
+			}
+			if !isDigit(text[start]) {
+				start++
+			}
+			end, n := digitRun(text, start)
+			if n >= minDigits {
+				dst = append(dst, Hit{s.digits - 1, int32(start), int32(end)})
+			}
+			done = end
+		}
+		if done-i >= 64 {
+			break
+		}
+		r = r >> (max(done-i, k+1)) << (max(done-i, k+1))
 	}
 	return dst, done
 }

@@ -71,62 +71,56 @@ func (s *Set) Scan(text []byte, dst []Hit) []Hit {
 // says whether there is anything beyond ASCII.
 func (s *Set) scan(text []byte, dst []Hit) (_ []Hit, wide bool) {
 	from := len(dst)
-	i, done := 0, 0
 	var seen uint64
-	if len(text) >= 16 {
-		w := binary.LittleEndian.Uint64(text)
-		for ; i+16 <= len(text); i += 8 {
-			next := binary.LittleEndian.Uint64(text[i+8:])
+	rest := text
+	for len(rest) >= 16 {
+		// No call stands in the loop, so that all stays in registers; only a
+		// block with a gram of a literal leaves it.
+		var w, l, n uint64
+		for {
+			w = binary.LittleEndian.Uint64(rest)
 			seen |= w
-			if s.digits > 0 && digitsIn(w) >= minBlockDigits {
-				dst, done = s.digitHits(text, i, done, dst)
+			l, n = w|lower, uint64(rest[8])|uint64(rest[9])<<8|lower
+			if s.has(gramHash(uint32(l))) || s.has(gramHash(uint32(l>>16))) || s.has(gramHash(uint32(l>>32))) || s.has(gramHash(uint32(l>>48|n<<16))) {
+				break
 			}
-			l := w | lower
-			h0, h2 := gramHash(uint32(l)), gramHash(uint32(l>>16))
-			h4, h6 := gramHash(uint32(l>>32)), gramHash(uint32(l>>48)|uint32(next|lower)<<16)
-			b0 := s.bits[h0>>6&(gramHashes/64-1)] >> (h0 & 63)
-			b2 := s.bits[h2>>6&(gramHashes/64-1)] >> (h2 & 63)
-			b4 := s.bits[h4>>6&(gramHashes/64-1)] >> (h4 & 63)
-			b6 := s.bits[h6>>6&(gramHashes/64-1)] >> (h6 & 63)
-			if (b0|b2|b4|b6)&1 != 0 {
-				if b0&1 != 0 {
-					dst = s.confirm(text, i, h0, dst)
-				}
-				if b2&1 != 0 {
-					dst = s.confirm(text, i+2, h2, dst)
-				}
-				if b4&1 != 0 {
-					dst = s.confirm(text, i+4, h4, dst)
-				}
-				if b6&1 != 0 {
-					dst = s.confirm(text, i+6, h6, dst)
-				}
+			if rest = rest[8:]; len(rest) < 16 {
+				break
 			}
-			w = next
 		}
+		if len(rest) < 16 {
+			break
+		}
+		i := len(text) - len(rest)
+		for j := 0; j < 8; j += 2 {
+			if h := gramHash(uint32(l)); s.has(h) {
+				dst = s.confirm(text, i+j, h, dst)
+			}
+			l = l>>16 | n<<48
+		}
+		rest = rest[8:]
 	}
 	// The rest has less than 16 bytes; zeros follow it here, the caller's
 	// buffer may end with it.
-	var rest [24]byte
-	n := copy(rest[:], text[i:])
-	for j := 0; j < n; j += 8 {
-		w := binary.LittleEndian.Uint64(rest[j:])
-		seen |= w
-		if s.digits > 0 && digitsIn(w) >= minBlockDigits {
-			dst, done = s.digitHits(text, i+j, done, dst)
+	var end [24]byte
+	n := copy(end[:], rest)
+	seen |= binary.LittleEndian.Uint64(end[:]) | binary.LittleEndian.Uint64(end[8:])
+	for j := 0; j+1 < n; j += 2 {
+		if h := gramHash(binary.LittleEndian.Uint32(end[j:]) | lower&0xffffffff); s.has(h) {
+			dst = s.confirm(text, len(text)-len(rest)+j, h, dst)
 		}
 	}
-	for j := 0; j+1 < n; j += 2 {
-		h := gramHash(binary.LittleEndian.Uint32(rest[j:]) | lower&0xffffffff)
-		if s.bits[h>>6]>>(h&63)&1 != 0 {
-			dst = s.confirm(text, i+j, h, dst)
-		}
+	if s.digits > 0 && len(text) >= minDigits {
+		dst = s.digitHits(text, dst)
 	}
 	if s.at > 0 {
 		dst = s.atHits(text, dst)
 	}
 	return ordered(dst, from), seen&high != 0
 }
+
+// has says whether a gram of that hash is one of a literal.
+func (s *Set) has(h uint32) bool { return s.bits[h>>6]&(1<<(h&63)) != 0 }
 
 // confirm compares the literals that have the gram found at pos.
 func (s *Set) confirm(text []byte, pos int, h uint32, dst []Hit) []Hit {
