@@ -121,7 +121,7 @@ type TLS struct {
 
 // config makes the settings that crypto/tls takes.
 func (t TLS) config() (*tls.Config, error) {
-	c := &tls.Config{MinVersion: t.MinVersion, InsecureSkipVerify: t.SkipVerify} //nolint:gosec // only when the user asks for it; New says so loudly
+	c := &tls.Config{MinVersion: t.MinVersion, InsecureSkipVerify: t.SkipVerify} //nolint:gosec // only when the user asks for it, of which Config.Warnings tells
 	if c.MinVersion == 0 {
 		c.MinVersion = tls.VersionTLS12
 	}

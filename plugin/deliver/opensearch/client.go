@@ -43,7 +43,6 @@ type Options struct {
 
 	DeadLetterIndex string           // requests for this index alone take no pipeline and always create
 	Now             func() time.Time // nil: time.Now
-	Log             func(line string)
 }
 
 // Client is the destination.
@@ -82,9 +81,6 @@ func New(o Options) (*Client, error) {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	if o.Log == nil {
-		o.Log = func(string) {}
-	}
 	switch o.Operation {
 	case "":
 		o.Operation = "create"
@@ -114,9 +110,6 @@ func New(o Options) (*Client, error) {
 	conf, err := o.TLS.config()
 	if err != nil {
 		return nil, fmt.Errorf("opensearch: %w", err)
-	}
-	if o.TLS.SkipVerify {
-		o.Log("TLS certificates are NOT verified: anybody on the way can read and change what is sent")
 	}
 	c := &Client{o: o}
 	c.access.user.secret, c.access.password.secret = o.User, o.Password

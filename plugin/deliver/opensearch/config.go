@@ -7,7 +7,7 @@ import (
 )
 
 // FromConfig takes from a configuration what this destination needs.
-func FromConfig(c *config.Config, now func() time.Time, log func(line string)) Options {
+func FromConfig(c *config.Config, now func() time.Time) Options {
 	hosts := make([]string, len(c.Hosts))
 	for i, u := range c.Hosts {
 		hosts[i] = u.String()
@@ -27,6 +27,5 @@ func FromConfig(c *config.Config, now func() time.Time, log func(line string)) O
 		RetryWaitMax:    c.RetryWaitMax,
 		DeadLetterIndex: c.DeadLetterIndex,
 		Now:             now,
-		Log:             log,
 	}
 }
