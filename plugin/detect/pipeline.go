@@ -1,7 +1,6 @@
 package detect
 
 import (
-	"regexp"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
@@ -21,7 +20,7 @@ type pipeline struct {
 	file     string
 	sources  []Logsource
 	when     []condition
-	parse    []*regexp.Regexp
+	parse    []*shape
 	json     bool
 	mustRead bool // only records whose text can be read by parse or json
 	fields   map[string][]string
@@ -90,7 +89,7 @@ func loadPipeline(doc *yaml.Node) (*pipeline, error) {
 		p.when = append(p.when, c)
 	}
 	for _, expression := range texts(m["parse"]) {
-		re, err := regexp.Compile(expression)
+		re, err := newShape(expression)
 		if err != nil {
 			return nil, faultAt(m["parse"], "parse is not RE2: %s", err)
 		}

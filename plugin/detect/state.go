@@ -30,7 +30,8 @@ type State struct {
 	text   []byte // the log text
 	body   int32  // end of the body's nodes
 	shape  int    // which of the pipeline's expressions matched; -1 none
-	groups []int
+	groups []int  // valid until the next view
+	walker shapeWalk
 	parsed bool // text has been read by the pipeline
 	json   jsonText
 
@@ -160,7 +161,7 @@ func (st *State) parse() bool {
 			st.json.read(st.text)
 		}
 		for i, re := range st.pipe.parse {
-			if m := re.FindSubmatchIndex(st.text); m != nil {
+			if m := re.find(&st.walker, st.text); m != nil {
 				st.shape, st.groups = i, m
 				break
 			}
