@@ -26,7 +26,10 @@ type Engine struct {
 	rules    []rule
 	list     []Detector
 	by       []asked // indexed by scan.ID
-	numbers  []int32 // detectors that start at digits, asked for integers
+	digits   scan.ID // the hits of runs of digits; -1 without detectors of them
+	numbers  []int32 // detectors that start at digits, asked for integers too
+	accounts []int32 // detectors of account numbers, which start at digits
+	fewest   int     // the least digits that one of numbers takes
 	keys     *Keys
 	scoped   bool
 	disabled []string
@@ -60,6 +63,7 @@ type rule struct {
 	group            int
 	start            string
 	minDigit, maxNum int // digits that a match holds; for start digits
+	parts            int // groups of digits that a match has at least; the same
 	checks           []check
 	extend           bool
 	iban             bool
@@ -80,7 +84,7 @@ type rule struct {
 // Errors: the first rule that cannot be used is an error that names file, line
 // and reason; nothing is left out silently.
 func Compile(files []Source, keys *Keys, b *scan.Builder, o Options) (*Engine, error) {
-	e := &Engine{keys: keys, files: files, options: o, pem: -1}
+	e := &Engine{keys: keys, files: files, options: o, pem: -1, digits: -1, fewest: manyDigits}
 	forced := actionRule{}
 	if o.Action != "" {
 		a, err := parseAction(o.Action)
@@ -248,6 +252,7 @@ func (e *Engine) detector(d *detectorRule, b *scan.Builder) error {
 		return d.errorf("%s: pattern: %v", d.id, err)
 	}
 	r.minDigit, r.maxNum = digitsOf(tree)
+	r.parts = 1 + parted(tree)
 	if d.start == "digits" && r.maxNum < 9 {
 		return d.errorf("%s: start: digits finds runs of 9 and more digits, the pattern has at most %d; use keywords", d.id, r.maxNum)
 	}
@@ -258,9 +263,12 @@ func (e *Engine) detector(d *detectorRule, b *scan.Builder) error {
 	var ids []scan.ID
 	switch d.start {
 	case "digits":
-		ids = append(ids, b.Digits())
-		if !r.iban {
+		e.digits = b.Digits()
+		if r.iban {
+			e.accounts = append(e.accounts, index)
+		} else {
 			e.numbers = append(e.numbers, index)
+			e.fewest = min(e.fewest, r.minDigit)
 		}
 	case "@":
 		ids = append(ids, b.At())

@@ -15,9 +15,8 @@ const window = 16 << 10 // 16 KB: the longest token, a JWT with claims
 // group is a run of digits inside a hit.
 type group struct{ start, end int32 }
 
-// detect asks one detector at one hit.
+// detect asks one detector at one hit of a literal.
 func (e *Engine) detect(st *State, text []byte, h scan.Hit, rule int32) {
-	r := &e.rules[rule]
 	from := 0
 	if x := st.ends[rule]; x.text == st.text {
 		if from = int(x.end); from > int(h.Pos) {
@@ -30,25 +29,18 @@ func (e *Engine) detect(st *State, text []byte, h scan.Hit, rule int32) {
 		base = max(0, int(h.Pos)-window)
 		text = text[:min(len(text), int(h.End)+window)]
 	}
-	switch {
-	case r.iban:
-		e.account(st, text, h, rule, max(from, base))
-	case r.start == "digits":
-		e.digits(st, text, h, rule)
-	default:
-		if e.keyword(st, text, h, rule, max(from, base)) {
-			return
-		}
-		// Behind an escape the letter before the hit is no part of a word.
-		if cut := escapeBefore(text, int(h.Pos)); cut {
-			h2 := scan.Hit{ID: h.ID, Pos: 0, End: h.End - h.Pos}
-			n := len(st.spans)
-			e.keyword(st, text[h.Pos:], h2, rule, 0)
-			st.ends[rule].end += h.Pos
-			for ; n < len(st.spans); n++ {
-				st.spans[n].start += h.Pos
-				st.spans[n].end += h.Pos
-			}
+	if e.keyword(st, text, h, rule, max(from, base)) {
+		return
+	}
+	// Behind an escape the letter before the hit is no part of a word.
+	if cut := escapeBefore(text, int(h.Pos)); cut {
+		h2 := scan.Hit{ID: h.ID, Pos: 0, End: h.End - h.Pos}
+		n := len(st.spans)
+		e.keyword(st, text[h.Pos:], h2, rule, 0)
+		st.ends[rule].end += h.Pos
+		for ; n < len(st.spans); n++ {
+			st.spans[n].start += h.Pos
+			st.spans[n].end += h.Pos
 		}
 	}
 }
@@ -134,121 +126,6 @@ func (r *rule) valid(text []byte, s, t int) (int, bool) {
 		t = s + n
 	}
 	return t, true
-}
-
-// account looks for an IBAN around a run of digits: its country and check
-// digits begin the run, or stand a few letters before it.
-func (e *Engine) account(st *State, text []byte, h scan.Hit, rule int32, from int) {
-	p := int(h.Pos)
-	for s := p - 2; s >= max(from, p-12); s-- {
-		if !isUpper(text[s]) || !isUpper(text[s+1]) || !isDigit(text[s+2]) || s+3 >= len(text) || !isDigit(text[s+3]) {
-			continue
-		}
-		if s > 0 && isAlnum(text[s-1]) && !escapeBefore(text, s) {
-			continue
-		}
-		if n := iban(text[s:min(len(text), s+48)]); n > 0 && n >= p-s {
-			e.take(st, text, s, s+n, rule)
-			return
-		}
-	}
-}
-
-// run parts a hit of digits into its groups, once for all detectors, without
-// the dates among them.
-func (st *State) run(text []byte, h scan.Hit) {
-	if st.runOf == (ended{st.text, h.Pos}) && st.text != 0 {
-		return
-	}
-	st.runOf = ended{st.text, h.Pos}
-	st.digits = st.digits[:0]
-	st.total = 0
-	for i := h.Pos; i < h.End; {
-		if n := date(text[i:h.End]); n > 0 {
-			i += n
-			continue
-		}
-		j := i
-		for j < h.End && isDigit(text[j]) {
-			j++
-		}
-		st.digits = append(st.digits, group{i, j})
-		st.total += int(j - i)
-		i = j + 1
-	}
-}
-
-// date gives the length of a date at the start of a run, with what separates
-// it from what follows: 2026-11-23, of the years 1900 to 2099.
-func date(b []byte) int32 {
-	if len(b) < 10 || b[4] != '-' || b[7] != '-' || !(b[0] == '1' && b[1] == '9' || b[0] == '2' && b[1] == '0') ||
-		!isDigit(b[2]) || !isDigit(b[3]) || b[5] > '1' || !isDigit(b[6]) || b[8] > '3' || !isDigit(b[9]) || b[5] == '1' && b[6] > '2' {
-		return 0
-	}
-	if len(b) > 10 && isDigit(b[10]) {
-		return 0
-	}
-	return int32(min(len(b), 11))
-}
-
-// digits tries each row of groups of a run, from the left, longest first.
-func (e *Engine) digits(st *State, text []byte, h scan.Hit, rule int32) {
-	r := &e.rules[rule]
-	st.run(text, h)
-	if st.total < r.minDigit {
-		return
-	}
-	g := st.digits
-	for i := 0; i < len(g); i++ {
-		n, last := 0, i-1
-		for last+1 < len(g) && n+int(g[last+1].end-g[last+1].start) <= r.maxNum && (last < i || g[last].end+1 == g[last+1].start) {
-			last++
-			n += int(g[last].end - g[last].start)
-		}
-		for ; last >= i && n >= r.minDigit; last-- {
-			if e.number(st, text, g, i, last, rule) {
-				i = last
-				break
-			}
-			n -= int(g[last].end - g[last].start)
-		}
-	}
-}
-
-// number asks for the groups from i to last of a run.
-func (e *Engine) number(st *State, text []byte, g []group, i, last int, rule int32) bool {
-	r := &e.rules[rule]
-	a, b := int(g[i].start), int(g[last].end)
-	for k := range r.checks {
-		if c := &r.checks[k]; c.digits && c.valid(text[a:b]) < 0 {
-			return false
-		}
-	}
-	// A fraction is no number of anything.
-	if a > 1 && text[a-1] == '.' && isDigit(text[a-2]) || b+1 < len(text) && text[b] == '.' && isDigit(text[b+1]) {
-		return false
-	}
-	from, end := 0, len(text)
-	// The match must not reach into what else stands in the run.
-	if a > 1 && isDigit(text[a-2]) && (text[a-1] == ' ' || text[a-1] == '-') {
-		from = a - 1
-	}
-	if b+1 < len(text) && isDigit(text[b+1]) && (text[b] == ' ' || text[b] == '-') {
-		end = b + 1
-	}
-	off := 0
-	if escapeBefore(text, a) {
-		off, from = a, 0
-	}
-	hit := scan.Hit{Pos: int32(a - off), End: int32(b - off)}
-	st.sub = r.pattern.FindAt(&st.scratch, text[off:end], hit, from, st.sub)
-	m := st.sub
-	if len(m) < 2*r.group+2 || m[2*r.group] < 0 {
-		return false
-	}
-	s, t := m[2*r.group]+off, m[2*r.group+1]+off
-	t, ok := r.valid(text, s, t)
-	return ok && e.take(st, text, s, t, rule)
 }
 
 // escapeBefore says whether the byte before pos ends an escape (\n, \u0026,
@@ -455,9 +332,9 @@ func (e *Engine) integer(st *State, rec *decode.Record, node int32, key, negativ
 	st.num = strconv.AppendUint(st.num[:0], v, 10)
 	st.spans = st.spans[:0]
 	st.next(len(e.rules))
-	h := scan.Hit{Pos: 0, End: int32(len(st.num))}
+	st.part(st.num, scan.Hit{End: int32(len(st.num))})
 	for _, d := range e.numbers {
-		if e.digits(st, st.num, h, d); len(st.spans) == 0 {
+		if e.number(st, st.num, d); len(st.spans) == 0 {
 			continue
 		}
 		r := &e.rules[d]

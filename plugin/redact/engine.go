@@ -18,9 +18,8 @@ type State struct {
 	sub     []int
 	spans   []span
 	groups  []group
-	digits  []group // of the run of digits at hand, see run
+	digits  []group // of the run of digits at hand, see part
 	total   int     // digits in them
-	runOf   ended
 	key     folded
 	edits   Edits
 	arena   []byte // bytes of Edit.Text
@@ -247,6 +246,10 @@ func (e *Engine) find(st *State, rec *decode.Record, text []byte, hits []scan.Hi
 	st.from, st.to = 0, 0
 	st.next(len(e.rules))
 	for _, h := range hits {
+		if h.ID == e.digits {
+			e.run(st, text, h)
+			continue
+		}
 		if int(h.ID) >= len(e.by) {
 			continue
 		}
