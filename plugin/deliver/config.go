@@ -13,6 +13,7 @@ func FromConfig(c *config.Config, d Destination, now func() time.Time, log func(
 		RetryWaitMin:    c.RetryWaitMin,
 		RetryWaitMax:    c.RetryWaitMax,
 		RetryTimeout:    c.RetryTimeout,
+		Timeout:         c.Timeout,
 		RequestMax:      int(c.BulkSize),
 		DeadLetterIndex: c.DeadLetterIndex,
 		DeadLetterPath:  c.DeadLetterPath,

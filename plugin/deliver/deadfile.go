@@ -25,8 +25,9 @@ type deadFile struct {
 }
 
 // append writes whole lines, each ended by a newline, and returns when they are
-// safe on disk. After an error none of them is in the file.
-func (f *deadFile) append(lines []byte) (err error) {
+// safe on disk. After an error none of them is in the file. It waits as long as
+// patience for others that have the file locked.
+func (f *deadFile) append(lines []byte, patience time.Duration) (err error) {
 	if f.path == "" {
 		return errors.New("no dead-letter file is set")
 	}
@@ -46,7 +47,7 @@ func (f *deadFile) append(lines []byte) (err error) {
 			err = fmt.Errorf("dead-letter file: %w", cerr)
 		}
 	}()
-	if err := lock(file); err != nil {
+	if err := lock(file, patience); err != nil {
 		return err
 	}
 	info, err := file.Stat()
@@ -86,8 +87,8 @@ func (f *deadFile) append(lines []byte) (err error) {
 
 // lock takes the lock that all writers of the file share. Closing the file
 // gives it back.
-func lock(file *os.File) error {
-	for end := time.Now().Add(lockPatience); ; time.Sleep(5 * time.Millisecond) {
+func lock(file *os.File, patience time.Duration) error {
+	for end := time.Now().Add(patience); ; time.Sleep(5 * time.Millisecond) {
 		err := syscall.Flock(int(file.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
 		if err == nil {
 			return nil

@@ -27,6 +27,11 @@ func TestDeadLetter_JSON(t *testing.T) {
 			t.Errorf("%s = %q, want %q", k, got[k], want)
 		}
 	}
+	for sec, want := range map[int64]string{1 << 40: "9999-12-31T23:59:59.000000000Z", -1 << 40: "0001-01-01T00:00:00.000000000Z", -1: "1969-12-31T23:59:59.000000000Z"} {
+		if line := (&DeadLetter{Time: time.Unix(sec, 0)}).AppendJSON([]byte("x")); !bytes.HasPrefix(line, []byte(`x{"@timestamp":"`+want+`"`)) {
+			t.Errorf("time %d: %s", sec, line)
+		}
+	}
 	if empty := (&DeadLetter{}).AppendJSON(nil); !json.Valid(empty) || bytes.Contains(empty, []byte("document")) {
 		t.Errorf("empty dead letter: %s", empty)
 	}
@@ -54,7 +59,7 @@ func TestDeadFile(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, "sub", "dead.ndjson")
 	f := deadFile{path: path, max: 100}
-	if err := f.append(line); err != nil {
+	if err := f.append(line, time.Second); err != nil {
 		t.Fatal(err)
 	}
 	for name, want := range map[string]os.FileMode{path: 0o600, filepath.Dir(path): 0o700} {
@@ -68,14 +73,14 @@ func TestDeadFile(t *testing.T) {
 	}
 	_, _ = half.WriteString(`{"half`)
 	_ = half.Close()
-	if err := f.append(line); err != nil {
+	if err := f.append(line, time.Second); err != nil {
 		t.Fatal(err)
 	}
 	if got, _ := os.ReadFile(path); string(got) != "{\"a\":1}\n{\"half\n{\"a\":1}\n" {
 		t.Errorf("file is %q", got)
 	}
 	before, _ := os.ReadFile(path)
-	if err := f.append([]byte(strings.Repeat("x", 100) + "\n")); !errors.Is(err, ErrDeadLettersFull) {
+	if err := f.append([]byte(strings.Repeat("x", 100)+"\n"), time.Second); !errors.Is(err, ErrDeadLettersFull) {
 		t.Errorf("full file: %v", err)
 	}
 	if after, _ := os.ReadFile(path); !bytes.Equal(before, after) {
@@ -122,7 +127,7 @@ func TestDeadFile_Refuses(t *testing.T) {
 	for name, prepare := range tests {
 		t.Run(name, func(t *testing.T) {
 			f := deadFile{path: prepare(t, t.TempDir()), max: 1 << 20}
-			if err := f.append([]byte("{}\n")); err == nil {
+			if err := f.append([]byte("{}\n"), time.Second); err == nil {
 				t.Error("it was taken")
 			}
 		})
@@ -136,7 +141,7 @@ func TestDeadFile_Shared(t *testing.T) {
 		wg.Go(func() {
 			f := deadFile{path: path, max: 1 << 20}
 			for range 20 {
-				if err := f.append([]byte("{\"some\":\"line\"}\n")); err != nil {
+				if err := f.append([]byte("{\"some\":\"line\"}\n"), time.Second); err != nil {
 					t.Error(err)
 				}
 			}
@@ -174,8 +179,24 @@ func TestReporter(t *testing.T) {
 	}
 	for i := range 10 * reportKeys {
 		r.Report(strings.Repeat("x", i), "k", 400, 1)
+		r.Report(strings.Repeat("x", i), "k", 400, 1)
 	}
 	if len(r.kinds) > reportKeys+1 {
 		t.Errorf("%d kinds are kept", len(r.kinds))
+	}
+	// Index names hold dates, so old ones never come again; they make room even
+	// when some of what they met was not written.
+	for range 2 * reportKeys {
+		r.Report("full", "k", 400, 1)
+	}
+	now = now.Add(time.Hour)
+	lines = nil
+	r.Report("tomorrow", "k", 400, 1)
+	if len(lines) != 1 || lines[0] != "index tomorrow: k (status 400), 1 documents since the last such line" {
+		t.Errorf("an index of a later day: %q", lines)
+	}
+	r.Report("", "timeout", 0, 3)
+	if len(lines) != 2 || lines[1] != "destination: timeout, 3 documents wait" {
+		t.Errorf("no answer: %q", lines)
 	}
 }

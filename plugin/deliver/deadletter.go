@@ -1,9 +1,10 @@
 package deliver
 
 import (
+	"bytes"
+	"encoding/json"
 	"errors"
 	"time"
-	"unicode/utf8"
 )
 
 // DeadLetter is what is kept of a record that can never be delivered as a
@@ -38,90 +39,41 @@ func usableID(id string) bool {
 	return true
 }
 
-// AppendJSON appends the dead letter as one JSON object without a newline. The
-// document is written as a JSON string, so that no index can refuse it.
+// letterJSON is a dead letter as it is kept. The document is a JSON string, so
+// that no index can refuse it.
+type letterJSON struct {
+	Time        string `json:"@timestamp"`
+	ID          string `json:"id"`
+	Index       string `json:"index"`
+	Tag         string `json:"tag"`
+	Rules       string `json:"rules"`
+	Error       string `json:"error"`
+	Status      int    `json:"status"`
+	Size        int    `json:"size"`
+	Fingerprint string `json:"fingerprint"`
+	Document    string `json:"document,omitempty"`
+}
+
+// Bounds of a time that can be written with four digits for the year, which is
+// what an index takes for a date.
+const (
+	earliest = -62135596800 // 0001-01-01T00:00:00Z
+	latest   = 253402300799 // 9999-12-31T23:59:59Z
+)
+
+// AppendJSON appends the dead letter as one JSON object without a newline.
 func (d *DeadLetter) AppendJSON(dst []byte) []byte {
-	dst = append(dst, `{"@timestamp":"`...)
-	dst = d.Time.UTC().AppendFormat(dst, "2006-01-02T15:04:05.000000000Z")
-	dst = append(dst, `","id":`...)
-	dst = appendString(dst, d.ID)
-	dst = append(dst, `,"index":`...)
-	dst = appendString(dst, d.Index)
-	dst = append(dst, `,"tag":`...)
-	dst = appendString(dst, d.Tag)
-	dst = append(dst, `,"rules":`...)
-	dst = appendString(dst, d.RuleVersion)
-	dst = append(dst, `,"error":`...)
-	dst = appendString(dst, d.Error)
-	dst = append(dst, `,"status":`...)
-	dst = appendInt(dst, d.Status)
-	dst = append(dst, `,"size":`...)
-	dst = appendInt(dst, d.Size)
-	dst = append(dst, `,"fingerprint":`...)
-	dst = appendString(dst, d.Fingerprint)
-	if d.Document != "" {
-		dst = append(dst, `,"document":`...)
-		dst = appendString(dst, d.Document)
+	at := d.Time.UTC()
+	if sec := at.Unix(); sec < earliest || sec > latest {
+		at = time.Unix(min(max(sec, earliest), latest), 0).UTC()
 	}
-	return append(dst, '}')
-}
-
-// appendInt appends a decimal number.
-func appendInt(dst []byte, n int) []byte {
-	if n < 0 {
-		n = 0
-	}
-	var b [20]byte
-	i := len(b)
-	for {
-		i--
-		b[i] = byte('0' + n%10)
-		n /= 10
-		if n == 0 {
-			return append(dst, b[i:]...)
-		}
-	}
-}
-
-// appendString appends s as a JSON string; invalid UTF-8 becomes U+FFFD.
-func appendString(dst []byte, s string) []byte {
-	const hex = "0123456789abcdef"
-	dst = append(dst, '"')
-	start := 0
-	for i := 0; i < len(s); {
-		c := s[i]
-		if c < utf8.RuneSelf {
-			if c >= 0x20 && c != '"' && c != '\\' && c != 0x7f {
-				i++
-				continue
-			}
-			dst = append(dst, s[start:i]...)
-			switch c {
-			case '"', '\\':
-				dst = append(dst, '\\', c)
-			case '\n':
-				dst = append(dst, '\\', 'n')
-			case '\r':
-				dst = append(dst, '\\', 'r')
-			case '\t':
-				dst = append(dst, '\\', 't')
-			default:
-				dst = append(dst, '\\', 'u', '0', '0', hex[c>>4], hex[c&15])
-			}
-			i++
-			start = i
-			continue
-		}
-		r, n := utf8.DecodeRuneInString(s[i:])
-		if r == utf8.RuneError && n == 1 {
-			dst = append(dst, s[start:i]...)
-			dst = append(dst, `\ufffd`...)
-			i++
-			start = i
-			continue
-		}
-		i += n
-	}
-	dst = append(dst, s[start:]...)
-	return append(dst, '"')
+	buf := bytes.NewBuffer(dst)
+	enc := json.NewEncoder(buf)
+	enc.SetEscapeHTML(false)
+	_ = enc.Encode(letterJSON{ // strings and numbers only, so there is no error
+		Time: at.Format("2006-01-02T15:04:05.000000000Z"),
+		ID:   d.ID, Index: d.Index, Tag: d.Tag, Rules: d.RuleVersion, Error: d.Error,
+		Status: d.Status, Size: d.Size, Fingerprint: d.Fingerprint, Document: d.Document,
+	})
+	return bytes.TrimSuffix(buf.Bytes(), []byte("\n"))
 }

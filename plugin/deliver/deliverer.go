@@ -19,6 +19,7 @@ type Options struct {
 	RetryWaitMin time.Duration // shortest wait before a repeated request (200ms)
 	RetryWaitMax time.Duration // longest wait, whatever the destination asks for (2s)
 	RetryTimeout time.Duration // after it a flush starts no further request or wait (3s)
+	Timeout      time.Duration // one request; where a context ends, it leaves this much to the last one (30s)
 	RequestMax   int           // bytes of one request, uncompressed (5 MB); a destination that finds less too much lowers it
 
 	DeadLetterIndex string // index that takes dead letters first; empty: only the file
@@ -79,6 +80,9 @@ func New(o Options) (*Deliverer, error) {
 	}
 	if o.RetryTimeout <= 0 {
 		o.RetryTimeout = 3 * time.Second
+	}
+	if o.Timeout <= 0 {
+		o.Timeout = 30 * time.Second
 	}
 	if o.RequestMax <= 0 {
 		o.RequestMax = 5 << 20
@@ -161,21 +165,26 @@ type sendTask struct {
 
 // Send delivers the documents of the batch that the entry has not noted, and
 // notes what became of them. Documents that can never be taken become dead
-// letters. It returns within the destination's request timeout and
-// Options.RetryTimeout together.
+// letters.
+//
+// It returns within Options.Timeout and Options.RetryTimeout together. A flush
+// of several batches does so as a whole when all have one context that ends
+// after that time: what one batch took of it, or the work between batches, the
+// next ones do not have. The first batch of a flush is tried however late it
+// is, or a slow node would never get anything done.
 //
 // Bytes: see Batch.
 //
-// Errors: what kept dead letters from being written, or the context's error;
-// the result is right nonetheless and counts those documents as waiting. That
-// a destination takes nothing is no error.
+// Errors: what kept dead letters from being written; the result is right
+// nonetheless and counts those documents as waiting. That a destination takes
+// nothing, or that the context ends, is no error.
 func (d *Deliverer) Send(ctx context.Context, b *Batch, entry *Entry) (SendResult, error) {
 	s := d.pool.Get().(*sending)
 	defer func() {
 		clear(s.reasons) // keeps no strings alive
 		d.pool.Put(s)
 	}()
-	t := &sendTask{sending: s, d: d, ctx: ctx, batch: b, entry: entry, until: d.o.Now().Add(d.o.RetryTimeout)}
+	t := &sendTask{sending: s, d: d, ctx: ctx, batch: b, entry: entry, until: d.until(ctx)}
 	s.todo = s.todo[:0]
 	for i := range b.Docs {
 		if entry == nil || !entry.Has(b.Docs[i].Place) {
@@ -184,6 +193,14 @@ func (d *Deliverer) Send(ctx context.Context, b *Batch, entry *Entry) (SendResul
 	}
 	if len(s.todo) == 0 {
 		return t.result, nil
+	}
+	if entry != nil {
+		if entry.sent && (t.late() || d.gate.isDown()) {
+			t.result.Waiting = len(s.todo)
+			d.counters.NotNow.Add(uint64(len(s.todo)))
+			return t.result, nil
+		}
+		entry.sent = true
 	}
 	admitted, probe := d.gate.enter()
 	if !admitted {
@@ -196,6 +213,22 @@ func (d *Deliverer) Send(ctx context.Context, b *Batch, entry *Entry) (SendResul
 	s.reasons = append(s.reasons[:0], make([]reason, len(b.Docs))...)
 	t.rounds()
 	return t.result, t.settle()
+}
+
+// Late tells whether a flush with this context would start no further request,
+// so that nothing more need be made ready for it.
+func (d *Deliverer) Late(ctx context.Context) bool {
+	return ctx.Err() != nil || d.o.Now().After(d.until(ctx))
+}
+
+// until is the moment after which a flush with this context starts no further
+// request or wait.
+func (d *Deliverer) until(ctx context.Context) time.Time {
+	budget := d.o.RetryTimeout
+	if end, ok := ctx.Deadline(); ok {
+		budget = min(budget, time.Until(end)-d.o.Timeout)
+	}
+	return d.o.Now().Add(budget)
 }
 
 // rounds sends what is to be sent until all has an outcome or time is up.
@@ -364,7 +397,7 @@ func (t *sendTask) items(which []int32, ans *Answer) {
 				t.d.counters.Duplicates.Add(1)
 			}
 		case Dead:
-			t.reasons[i] = reason{item.Type, item.Status}
+			t.reasons[i] = reason{kindOr(item.Type, "refused"), item.Status}
 		case Blocked:
 			t.d.reporter.Report(t.batch.Docs[i].Index, kindOr(item.Type, "refused"), int(item.Status), 1)
 		case Later:
@@ -431,16 +464,29 @@ func (t *sendTask) bisect(which []int32) {
 		t.condemn(strings.HasPrefix(t.answer.Type, "json_"))
 		return
 	}
-	taken := t.split(which)
-	t.condemn(taken)
+	if taken := t.split(which); taken || len(t.suspects) < suspectsMax {
+		t.condemn(taken)
+		return
+	}
+	// It is not about documents: the others would fare no better.
+	t.condemn(false)
+	for _, i := range which {
+		if t.outcomes[i] == Later {
+			t.outcomes[i] = Blocked
+		}
+	}
 }
+
+// suspectsMax is how many documents in a row are found unreadable before the
+// request as such is blamed.
+const suspectsMax = 8
 
 // split sends both halves and collects the single documents that cannot be
 // read. It tells whether any document was taken.
 func (t *sendTask) split(which []int32) (taken bool) {
 	mid := len(which) / 2
 	for _, part := range [][]int32{which[:mid], which[mid:]} {
-		if t.late() {
+		if t.late() || !taken && len(t.suspects) >= suspectsMax {
 			return taken
 		}
 		switch ans := t.exchange(part); ans.Verdict {
@@ -504,11 +550,10 @@ func (t *sendTask) settle() error {
 	c := &t.d.counters
 	c.Delivered.Add(uint64(t.result.Delivered))
 	c.Blocked.Add(uint64(t.result.Blocked))
-	err := t.ctx.Err()
+	var err error
 	if len(letters) > 0 {
-		if lerr := t.d.bury(t.ctx, letters, t.until); lerr != nil {
+		if err = t.d.bury(t.ctx, letters, t.until); err != nil {
 			t.result.Waiting += len(letters)
-			err = lerr
 		} else {
 			t.result.Dead = len(letters)
 			if t.entry != nil {
@@ -551,7 +596,7 @@ func (d *Deliverer) DeadLetter(ctx context.Context, letters []DeadLetter) error 
 	if len(letters) == 0 {
 		return nil
 	}
-	return d.bury(ctx, letters, d.o.Now().Add(d.o.RetryTimeout))
+	return d.bury(ctx, letters, d.until(ctx))
 }
 
 // bury writes dead letters to their index, and those that it does not take to
@@ -569,7 +614,7 @@ func (d *Deliverer) bury(ctx context.Context, letters []DeadLetter, until time.T
 		for i := range left {
 			lines = append(left[i].AppendJSON(lines), '\n')
 		}
-		if err := d.file.append(lines); err != nil {
+		if err := d.file.append(lines, patience(ctx)); err != nil {
 			d.reporter.Report("", "dead letters cannot be written", 0, len(left))
 			return err
 		}
@@ -577,6 +622,14 @@ func (d *Deliverer) bury(ctx context.Context, letters []DeadLetter, until time.T
 	}
 	d.counters.Dead.Add(uint64(len(letters)))
 	return nil
+}
+
+// patience is how long the dead-letter file may be waited for.
+func patience(ctx context.Context) time.Duration {
+	if end, ok := ctx.Deadline(); ok {
+		return min(lockPatience, time.Until(end))
+	}
+	return lockPatience
 }
 
 // index sends dead letters to their index and returns those that it did not

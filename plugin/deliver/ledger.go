@@ -60,6 +60,7 @@ type Entry struct {
 	cost     int      // what the ledger accounts for this entry
 	place    *list.Element
 	inFlight bool
+	sent     bool // the flush that holds it has made a request
 }
 
 // NewLedger makes a ledger of at most max bytes.
@@ -106,7 +107,7 @@ func (l *Ledger) Claim(d [16]byte) (n uint32, entry *Entry) {
 		dig.entries[n] = found
 		l.size += entryCost
 	}
-	found.inFlight = true
+	found.inFlight, found.sent = true, false
 	found.attempts++
 	l.shrink()
 	return found.n, found

@@ -54,7 +54,7 @@ func (r *Reporter) Report(index, kind string, status, n int) {
 		// Kinds that were quiet for a while make room, else the kind is
 		// counted with all the others.
 		for k, old := range r.kinds {
-			if r.now().Sub(old.last) > 10*r.every && old.count == 0 {
+			if since := r.now().Sub(old.last); since > 10*r.every || since < 0 {
 				delete(r.kinds, k)
 			}
 		}
@@ -79,13 +79,13 @@ func (r *Reporter) Report(index, kind string, status, n int) {
 	t.count, t.last = 0, now
 	r.mu.Unlock()
 
-	at := "status " + fmt.Sprint(status)
-	if status == 0 {
-		at = "no answer"
+	at := ""
+	if status != 0 {
+		at = fmt.Sprintf(" (status %d)", status)
 	}
 	if key.index == "" {
-		r.log(fmt.Sprintf("destination: %s (%s), %d documents wait", key.kind, at, count))
+		r.log(fmt.Sprintf("destination: %s%s, %d documents wait", key.kind, at, count))
 		return
 	}
-	r.log(fmt.Sprintf("index %s: %s (%s), %d documents since the last such line", key.index, key.kind, at, count))
+	r.log(fmt.Sprintf("index %s: %s%s, %d documents since the last such line", key.index, key.kind, at, count))
 }

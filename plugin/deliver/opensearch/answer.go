@@ -18,12 +18,13 @@ type hint uint8
 
 const (
 	noHint       hint = iota
-	hintPipeline      // the pipeline is missing
+	hintIndex         // something about the index or its pipeline is not as it should be
 	hintDocument      // the document does not fit the mapping
 )
 
 // itemAnswer is what a bulk answer says about one document.
 type itemAnswer struct {
+	create bool // the operation was create, else index
 	status int
 	typ    string
 	cause  string
@@ -38,14 +39,13 @@ type bulkAnswer struct {
 	failed   bool   // there is an error of the whole
 }
 
-// scanAnswer reads a bulk answer, or the error that came in its place. op is
-// the operation that every item must name.
+// scanAnswer reads a bulk answer, or the error that came in its place.
 //
 // Errors: what is no JSON from its first byte to its last, and what has not a
 // bulk answer's form. The answer is then not usable.
-func scanAnswer(data []byte, op string, a *bulkAnswer) error {
+func scanAnswer(data []byte, a *bulkAnswer) error {
 	a.items, a.hasItems, a.typ, a.failed = a.items[:0], false, "", false
-	s := scanner{data: data, op: op}
+	s := scanner{data: data}
 	s.space()
 	var seenErr bool
 	err := s.object(0, func(key string) error {
@@ -87,16 +87,16 @@ func scanAnswer(data []byte, op string, a *bulkAnswer) error {
 type scanner struct {
 	data []byte
 	pos  int
-	op   string
 }
 
 // item reads {"create":{"status":201,…}}.
 func (s *scanner) item(it *itemAnswer) error {
 	n := 0
 	err := s.object(2, func(key string) error {
-		if n++; n > 1 || key != s.op {
+		if n++; n > 1 || key != "create" && key != "index" {
 			return errNotBulk
 		}
+		it.create = key == "create"
 		seen := 0
 		return s.object(3, func(key string) error {
 			switch key {

@@ -69,6 +69,10 @@ func oracle(data []byte) (items []itemAnswer, typ string, ok bool) {
 		for _, v := range list {
 			m, isMap := v.(map[string]any)
 			op, isOp := m["create"].(map[string]any)
+			create := isOp
+			if !isOp {
+				op, isOp = m["index"].(map[string]any)
+			}
 			status, isNumber := op["status"].(float64)
 			if !isMap || len(m) != 1 || !isOp || !isNumber || status != float64(int(status)) || status < 100 || status > 599 {
 				return nil, "", false
@@ -80,7 +84,7 @@ func oracle(data []byte) (items []itemAnswer, typ string, ok bool) {
 					return nil, "", false
 				}
 			}
-			it.status = int(status)
+			it.status, it.create = int(status), create
 			items = append(items, it)
 		}
 	}
@@ -143,14 +147,15 @@ func TestScanAnswer(t *testing.T) {
 		typ      string
 		bad      bool
 	}{
-		{name: "good", in: `{"errors":false,"items":[{"create":{"status":201}},{"create":{"status":200}}]}`, want: []itemAnswer{{status: 201}, {status: 200}}},
-		{name: "unasked fields and space", in: " {\n\"took\":3.5e1,\"items\" : [ {\"create\": {\"_index\":\"a\\\"b\",\"_shards\":{\"x\":[1,null,true]},\"status\":201 } } ] }\n", want: []itemAnswer{{status: 201}}},
-		{name: "error with cause and reason", in: `{"items":[{"create":{"error":{"type":"illegal_argument_exception","reason":"pipeline with id [x] does not exist","caused_by":{"type":"max_bytes_length_exceeded_exception","reason":"secret"}},"status":400}}]}`, want: []itemAnswer{{status: 400, typ: illegalArgument, cause: "max_bytes_length_exceeded_exception", hint: hintPipeline}}},
+		{name: "good", in: `{"errors":false,"items":[{"create":{"status":201}},{"create":{"status":200}}]}`, want: []itemAnswer{{create: true, status: 201}, {create: true, status: 200}}},
+		{name: "unasked fields and space", in: " {\n\"took\":3.5e1,\"items\" : [ {\"create\": {\"_index\":\"a\\\"b\",\"_shards\":{\"x\":[1,null,true]},\"status\":201 } } ] }\n", want: []itemAnswer{{create: true, status: 201}}},
+		{name: "error with cause and reason", in: `{"items":[{"create":{"error":{"type":"illegal_argument_exception","reason":"pipeline with id [x] does not exist","caused_by":{"type":"max_bytes_length_exceeded_exception","reason":"secret"}},"status":400}}]}`, want: []itemAnswer{{create: true, status: 400, typ: illegalArgument, cause: "max_bytes_length_exceeded_exception", hint: hintIndex}}},
 		{name: "whole error", in: `{"error":{"root_cause":[{"type":"x","reason":"y"}],"type":"json_e_o_f_exception","reason":"z"},"status":400}`, typ: "json_e_o_f_exception"},
 		{name: "error is text", in: `{"error":"no","status":400}`, typ: unknownType},
-		{name: "type with escapes from a terminal", in: `{"items":[{"create":{"status":400,"error":{"type":"\u001b[31m\n[error]"}}}]}`, want: []itemAnswer{{status: 400, typ: unknownType}}},
-		{name: "escaped key", in: `{"it\u0065ms":[{"create":{"status":201}}]}`, want: []itemAnswer{{status: 201}}},
-		{name: "other operation", in: `{"items":[{"index":{"status":201}}]}`, bad: true},
+		{name: "type with escapes from a terminal", in: `{"items":[{"create":{"status":400,"error":{"type":"\u001b[31m\n[error]"}}}]}`, want: []itemAnswer{{create: true, status: 400, typ: unknownType}}},
+		{name: "escaped key", in: `{"it\u0065ms":[{"create":{"status":201}}]}`, want: []itemAnswer{{create: true, status: 201}}},
+		{name: "both operations", in: `{"items":[{"index":{"status":201}},{"create":{"status":201}}]}`, want: []itemAnswer{{status: 201}, {create: true, status: 201}}},
+		{name: "other operation", in: `{"items":[{"delete":{"status":201}}]}`, bad: true},
 		{name: "two operations", in: `{"items":[{"create":{"status":201},"create":{"status":201}}]}`, bad: true},
 		{name: "no status", in: `{"items":[{"create":{}}]}`, bad: true},
 		{name: "odd status", in: `{"items":[{"create":{"status":20}}]}`, bad: true},
@@ -165,7 +170,7 @@ func TestScanAnswer(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			var a bulkAnswer
-			err := scanAnswer([]byte(tt.in), "create", &a)
+			err := scanAnswer([]byte(tt.in), &a)
 			if (err != nil) != tt.bad {
 				t.Fatalf("error = %v, want error: %v", err, tt.bad)
 			}
@@ -189,7 +194,7 @@ func FuzzScanAnswer(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
 		var a bulkAnswer
-		err := scanAnswer(data, "create", &a)
+		err := scanAnswer(data, &a)
 		if err == nil && !json.Valid(data) {
 			t.Fatalf("taken, but no JSON: %q", data)
 		}
@@ -241,7 +246,7 @@ func BenchmarkScanAnswer(b *testing.B) {
 	b.SetBytes(int64(len(data)))
 	b.ReportAllocs()
 	for b.Loop() {
-		if err := scanAnswer(data, "create", &a); err != nil || len(a.items) != 5000 {
+		if err := scanAnswer(data, &a); err != nil || len(a.items) != 5000 {
 			b.Fatal(err, len(a.items))
 		}
 	}

@@ -159,10 +159,15 @@ func (c *Client) Close() error {
 	return nil
 }
 
+// creates tells whether documents of an index are created, and not replaced.
+func (c *Client) creates(index string) bool {
+	return c.o.Operation == "create" || index == c.o.DeadLetterIndex
+}
+
 // Frame appends the action line that opens a document.
 func (c *Client) Frame(dst []byte, index, id string) []byte {
-	op := c.o.Operation
-	if index == c.o.DeadLetterIndex {
+	op := "index"
+	if c.creates(index) {
 		op = "create"
 	}
 	dst = append(dst, `{"`...)
@@ -216,16 +221,15 @@ func (c *Client) Send(ctx context.Context, req *deliver.Request, ans *deliver.An
 	}
 }
 
-// send makes one bulk request. Items whose type alone does not say what they
-// mean get the outcome Later, and their positions are returned.
+// send makes one bulk request. Items of which nothing says what they mean get
+// the outcome Later, and their positions are returned.
 func (c *Client) send(ctx context.Context, req *deliver.Request, ans *deliver.Answer, filter []string) []int {
 	x := c.exchanges.Get().(*exchange)
 	*x = exchange{c: c, req: req, packed: x.packed[:0], parts: x.parts[:0], raw: x.raw[:0], answer: x.answer}
 	defer c.release(x)
 	bulk := opensearchapi.BulkRequest{FilterPath: filter, Timeout: c.o.Timeout / 3, Pipeline: c.o.Pipeline}
-	x.op = c.o.Operation
 	if c.onlyDeadLetters(req) {
-		x.op, bulk.Pipeline = "create", ""
+		bulk.Pipeline = ""
 	}
 	x.gather()
 	if c.o.Gzip {
@@ -262,48 +266,65 @@ func (c *Client) onlyDeadLetters(req *deliver.Request) bool {
 	return true
 }
 
+// resolveMax bounds how many documents are sent again for their reasons, so that
+// the answer stays well below answerMax.
+const resolveMax = 5000
+
 // resolve finds out what illegal_argument_exception means where nothing else
-// says so: that a document does not fit, or that something about its index is
-// not as it should be. The latter meets every document of the index alike, so
-// where another one was taken it is the document. Else one document of the index
-// is sent alone and the reason asked for, of which only the beginning is looked
-// at and nothing is kept.
+// says so: that a document does not fit, that something about its index is not
+// as it should be, or that it lost a race: when a field is new, a document that
+// gives it another type than a neighbour does is refused now and may be taken a
+// moment later. So these documents are sent once more and the reasons asked
+// for, of which only the beginning is looked at and nothing is kept.
+//
+// A reason that nobody knows is the document's fault where others of its index
+// were taken, else the index's.
 func (c *Client) resolve(ctx context.Context, req *deliver.Request, ans *deliver.Answer, unclear []int) {
-	meaning := map[string]deliver.Outcome{}
-	for k := range ans.Items {
-		if ans.Items[k].Outcome == deliver.Delivered && !ans.Items[k].Duplicate {
-			meaning[req.Docs[req.Which[k]].Index] = deliver.Dead
+	if c.o.Now().After(req.RetryUntil) || ctx.Err() != nil {
+		return // they stay "not now"
+	}
+	taken := map[string]bool{}
+	note := func(a *deliver.Answer, which []int32) {
+		for k := range a.Items {
+			if it := &a.Items[k]; it.Outcome == deliver.Delivered && !it.Duplicate {
+				taken[req.Docs[which[k]].Index] = true
+			}
 		}
 	}
-	for _, k := range unclear {
-		index := req.Docs[req.Which[k]].Index
-		outcome, ok := meaning[index]
-		if !ok {
-			if c.o.Now().After(req.RetryUntil) || ctx.Err() != nil {
-				return
-			}
-			var one deliver.Answer
-			still := c.send(ctx, &deliver.Request{
-				Body: req.Body, Docs: req.Docs, Which: req.Which[k : k+1], RetryUntil: req.RetryUntil, Failed: req.Failed,
-			}, &one, filtersReason[:])
-			ans.Attempts += one.Attempts
-			ans.Bytes += one.Bytes
-			switch {
-			case one.Verdict != deliver.Items:
-				return
-			case len(still) > 0:
-				outcome = deliver.Blocked // nothing known says that it is the document
-			default:
-				outcome = one.Items[0].Outcome
-			}
-			if outcome == deliver.Delivered {
-				// Whatever it was has passed; the others are sent again.
-				ans.Items[k] = one.Items[0]
-				meaning[index] = deliver.Later
-				continue
-			}
-			meaning[index] = outcome
-		}
-		ans.Items[k].Outcome = outcome
+	note(ans, req.Which)
+	asked := unclear[:min(len(unclear), resolveMax)]
+	which := make([]int32, len(asked))
+	for j, k := range asked {
+		which[j] = req.Which[k]
 	}
+	var again deliver.Answer
+	still := c.send(ctx, &deliver.Request{
+		Body: req.Body, Docs: req.Docs, Which: which, RetryUntil: req.RetryUntil, Failed: req.Failed,
+	}, &again, filtersReason[:])
+	ans.Attempts += again.Attempts
+	ans.Bytes += again.Bytes
+	if again.Verdict != deliver.Items {
+		return
+	}
+	note(&again, which)
+	for _, j := range still {
+		if taken[req.Docs[which[j]].Index] {
+			again.Items[j].Outcome = deliver.Dead
+		} else {
+			again.Items[j].Outcome = deliver.Blocked
+		}
+	}
+	blocked := map[string]bool{}
+	for j, k := range asked {
+		ans.Items[k] = again.Items[j]
+		if again.Items[j].Outcome == deliver.Blocked {
+			blocked[req.Docs[which[j]].Index] = true
+		}
+	}
+	for _, k := range unclear[len(asked):] {
+		if index := req.Docs[req.Which[k]].Index; blocked[index] && !taken[index] {
+			ans.Items[k].Outcome = deliver.Blocked
+		}
+	}
+	ans.RetryAfter = max(ans.RetryAfter, again.RetryAfter)
 }

@@ -28,7 +28,6 @@ type exchange struct {
 	parts   [][]byte
 	raw     []byte // the last answer
 	answer  bulkAnswer
-	op      string
 	bulk    bool          // answer is a usable bulk answer
 	handed  bool          // the transport has the attempt's body and closes it
 	tries   int           // attempts made
@@ -64,9 +63,9 @@ func (x *exchange) Perform(req *http.Request) (*http.Response, error) {
 
 // read makes sense of an answer. An error makes retryablehttp ask check.
 func (x *exchange) read(res *http.Response) error {
-	err := scanAnswer(x.raw, x.op, &x.answer)
+	err := scanAnswer(x.raw, &x.answer)
 	if res.StatusCode == http.StatusOK {
-		if err == nil && (!x.answer.hasItems || x.answer.failed || len(x.answer.items) != len(x.req.Which)) {
+		if err == nil && !x.fits() {
 			err = errNotBulk
 		}
 		x.bulk = err == nil
@@ -76,6 +75,20 @@ func (x *exchange) read(res *http.Response) error {
 		x.answer.typ = "" // an error page of a proxy, say: the status says it all
 	}
 	return nil
+}
+
+// fits tells whether the answer has an item for each document, in its order.
+func (x *exchange) fits() bool {
+	a := &x.answer
+	if !a.hasItems || a.failed || len(a.items) != len(x.req.Which) {
+		return false
+	}
+	for k, i := range x.req.Which {
+		if a.items[k].create != x.c.creates(x.req.Docs[i].Index) {
+			return false
+		}
+	}
+	return true
 }
 
 // check decides whether another attempt follows, and after which wait.
@@ -94,7 +107,7 @@ func (x *exchange) check(ctx context.Context, res *http.Response, err error) (bo
 		return false, nil
 	}
 	var cert *tls.CertificateVerificationError
-	blocked := x.status == 429 && scanAnswer(x.raw, x.op, &x.answer) == nil && known[x.answer.typ].class == classAct
+	blocked := x.status == 429 && scanAnswer(x.raw, &x.answer) == nil && known[x.answer.typ].class == classAct
 	if errors.As(err, &cert) || blocked || ctx.Err() != nil {
 		again = false
 	} else {
@@ -155,7 +168,7 @@ func (x *exchange) pack() error {
 }
 
 // fill writes what came of the exchange into the answer, and returns the
-// positions of the items whose type does not say what they mean.
+// positions of the items of which nothing says what they mean.
 func (x *exchange) fill(ans *deliver.Answer, err error) (ambiguous []int) {
 	ans.Attempts += x.tries
 	ans.Bytes += int64(x.body.size) * int64(x.tries)
@@ -163,7 +176,7 @@ func (x *exchange) fill(ans *deliver.Answer, err error) (ambiguous []int) {
 	if x.bulk {
 		ans.Verdict = deliver.Items
 		for k := range x.answer.items {
-			item, unclear := classify(&x.answer.items[k], x.op == "create")
+			item, unclear := classify(&x.answer.items[k])
 			if unclear {
 				ambiguous = append(ambiguous, k)
 			}
@@ -178,7 +191,7 @@ func (x *exchange) fill(ans *deliver.Answer, err error) (ambiguous []int) {
 		ans.Verdict, ans.Cause = deliver.NoAnswer, causeOf(err)
 		return nil
 	}
-	if scanAnswer(x.raw, x.op, &x.answer) == nil {
+	if scanAnswer(x.raw, &x.answer) == nil {
 		ans.Type = x.answer.typ
 	}
 	ans.Verdict = whole(x.status, ans.Type)

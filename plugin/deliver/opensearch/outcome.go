@@ -31,10 +31,11 @@ type knownType struct {
 // known are the error types with a meaning. Every other one is "not now".
 var known = knownTypes(
 	classPoison, "mapper_parsing_exception", "document_parsing_exception", "strict_dynamic_mapping_exception",
-	classPoison, "parse_exception", "parsing_exception", "routing_missing_exception",
+	classPoison, "parse_exception", "parsing_exception",
 	classPoison, "number_format_exception", "max_bytes_length_exceeded_exception",
 	classAct, "cluster_block_exception", "validation_exception", "index_closed_exception", "index_not_found_exception",
 	classAct, "invalid_index_name_exception", "security_exception", "invalid_alias_name_exception",
+	classAct, "routing_missing_exception", // of an index that requires what no document of ours has
 	classNone, illegalArgument, "version_conflict_engine_exception", "es_rejected_execution_exception",
 	classNone, "rejected_execution_exception", "circuit_breaking_exception", "unavailable_shards_exception",
 	classNone, "json_e_o_f_exception", "json_parse_exception", "process_cluster_event_timeout_exception",
@@ -56,13 +57,17 @@ func knownTypes(list ...any) map[string]knownType {
 	return m
 }
 
-// hintOf looks at the beginning of a reason.
+// hintOf looks at the beginning of a reason of illegal_argument_exception.
 func hintOf(reason []byte) hint {
 	for _, p := range [...]struct {
 		prefix string
 		hint   hint
 	}{
-		{"pipeline with id [", hintPipeline},
+		{"pipeline with id [", hintIndex},
+		{"no write index is defined for alias [", hintIndex},
+		{"only write ops with an op_type of create are allowed in data streams", hintIndex},
+		{"number of documents in ", hintIndex}, // the shard holds as many as Lucene can count
+		{"Number of documents in shard ", hintIndex},
 		{"Limit of ", hintDocument},
 		{"Document contains at least one immense term", hintDocument},
 		{"mapper [", hintDocument},
@@ -78,9 +83,9 @@ func hintOf(reason []byte) hint {
 	return noHint
 }
 
-// classify says what an item's answer means. ambiguous tells that its type
-// alone does not say: it is "not now" until the reason is asked for.
-func classify(it *itemAnswer, create bool) (item deliver.Item, ambiguous bool) {
+// classify says what an item's answer means. ambiguous tells that nothing in it
+// says so: it is "not now" until more is known.
+func classify(it *itemAnswer) (item deliver.Item, ambiguous bool) {
 	item = deliver.Item{Outcome: deliver.Later, Status: uint16(it.status), Type: it.typ}
 	kind := known[it.typ].class
 	switch s := it.status; {
@@ -89,7 +94,7 @@ func classify(it *itemAnswer, create bool) (item deliver.Item, ambiguous bool) {
 			item.Outcome = deliver.Delivered
 		}
 	case s == 409:
-		if create && it.typ == "version_conflict_engine_exception" {
+		if it.create && it.typ == "version_conflict_engine_exception" {
 			item.Outcome, item.Duplicate = deliver.Delivered, true
 		}
 	case s == 401 || s == 403 || s == 404 || s == 405 || s == 407:
@@ -108,7 +113,7 @@ func classify(it *itemAnswer, create bool) (item deliver.Item, ambiguous bool) {
 			item.Outcome = deliver.Blocked
 		case kind == classPoison:
 			item.Outcome = deliver.Dead
-		case it.typ == illegalArgument && it.hint == hintPipeline:
+		case it.typ == illegalArgument && it.hint == hintIndex:
 			item.Outcome = deliver.Blocked
 		case it.typ == illegalArgument && (it.hint == hintDocument || known[it.cause].class == classPoison):
 			item.Outcome = deliver.Dead

@@ -38,7 +38,7 @@ func TestClassify(t *testing.T) {
 		{it: itemAnswer{status: 400, typ: "validation_exception"}, want: blocked},
 		{it: itemAnswer{status: 400, typ: "index_closed_exception"}, want: blocked},
 		{it: itemAnswer{status: 400, typ: "invalid_index_name_exception"}, want: blocked},
-		{it: itemAnswer{status: 400, typ: illegalArgument, hint: hintPipeline}, want: blocked},
+		{it: itemAnswer{status: 400, typ: illegalArgument, hint: hintIndex}, want: blocked},
 		{it: itemAnswer{status: 400, typ: illegalArgument, hint: hintDocument}, want: dead},
 		{it: itemAnswer{status: 400, typ: illegalArgument, cause: "max_bytes_length_exceeded_exception"}, want: dead},
 		{it: itemAnswer{status: 400, typ: illegalArgument}, want: later, unclear: true},
@@ -47,7 +47,7 @@ func TestClassify(t *testing.T) {
 		{it: itemAnswer{status: 400, typ: "document_parsing_exception"}, want: dead},
 		{it: itemAnswer{status: 400, typ: "strict_dynamic_mapping_exception"}, want: dead},
 		{it: itemAnswer{status: 400, typ: "parse_exception"}, want: dead},
-		{it: itemAnswer{status: 400, typ: "routing_missing_exception"}, want: dead},
+		{it: itemAnswer{status: 400, typ: "routing_missing_exception"}, want: blocked},
 		{it: itemAnswer{status: 413}, want: dead},
 		{it: itemAnswer{status: 400, typ: "never_heard_of"}, want: later},
 		{it: itemAnswer{status: 400}, want: later},
@@ -55,12 +55,13 @@ func TestClassify(t *testing.T) {
 		{it: itemAnswer{status: 302}, want: later},
 	}
 	for _, tt := range tests {
-		got, unclear := classify(&tt.it, true)
+		tt.it.create = true
+		got, unclear := classify(&tt.it)
 		if got.Outcome != tt.want || got.Duplicate != tt.duplicate || got.Throttled != tt.throttled || unclear != tt.unclear {
 			t.Errorf("%+v: %v duplicate=%v throttled=%v unclear=%v, want %v %v %v %v", tt.it, got.Outcome, got.Duplicate, got.Throttled, unclear, tt.want, tt.duplicate, tt.throttled, tt.unclear)
 		}
 	}
-	if got, _ := classify(&itemAnswer{status: 409, typ: "version_conflict_engine_exception"}, false); got.Outcome != later {
+	if got, _ := classify(&itemAnswer{status: 409, typ: "version_conflict_engine_exception"}); got.Outcome != later {
 		t.Errorf("409 on index is %v, want later", got.Outcome)
 	}
 }

@@ -1,0 +1,95 @@
+package opensearch_test
+
+import (
+	"context"
+	"fmt"
+	"net/http/httptest"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/seclog/seclog/plugin/deliver"
+	"github.com/seclog/seclog/plugin/deliver/opensearch"
+)
+
+// What illegal_argument_exception means is found out by asking for the reason,
+// for each document that it befell.
+func TestResolve(t *testing.T) {
+	const illegal = "illegal_argument_exception|"
+	every3rdOfA := func(reason string, requests int) func(int, string, string, string) (int, string) {
+		return func(r int, name, id, _ string) (int, string) {
+			if v, _ := strconv.Atoi(id); name == "a" && v%3 == 0 && r <= requests {
+				return 400, illegal + reason
+			}
+			return 0, ""
+		}
+	}
+	const n, hit = 20, 4 // documents 0, 3, 6 and 9 of index a
+	tests := map[string]struct {
+		item func(int, string, string, string) (int, string)
+		want deliver.SendResult
+	}{
+		"a field that others gave another type at the same moment": {every3rdOfA("mapper [f] cannot be changed from type [long] to [float]", 1), deliver.SendResult{Delivered: n}},
+		"a field of two types in one document":                     {every3rdOfA("mapper [f] cannot be changed from type [long] to [text]", 99), deliver.SendResult{Delivered: n - hit, Dead: hit}},
+		"one shard of several is full":                             {every3rdOfA("number of documents in the index cannot exceed 2147483519", 99), deliver.SendResult{Delivered: n - hit, Blocked: hit}},
+		"an alias that names no index for writing":                 {every3rdOfA("no write index is defined for alias [a]. The", 99), deliver.SendResult{Delivered: n - hit, Blocked: hit}},
+		"a reason that nobody knows, while others are taken":       {every3rdOfA("field [x] not present as part of path [x]", 99), deliver.SendResult{Delivered: n - hit, Dead: hit}},
+		"different reasons in one index": {func(_ int, name, id, _ string) (int, string) {
+			switch {
+			case name != "a":
+				return 0, ""
+			case strings.HasSuffix(id, "1"):
+				return 400, illegal + "Limit of total fields [3] has been exceeded"
+			}
+			return 400, illegal + "pipeline with id [p] does not exist"
+		}, deliver.SendResult{Delivered: n / 2, Dead: 1, Blocked: n/2 - 1}},
+		"it passes, then other documents are throttled": {func(r int, name, id, _ string) (int, string) {
+			if v, _ := strconv.Atoi(id); name == "a" && v == 3 && r == 1 {
+				return 400, illegal + "x"
+			} else if name == "a" && v == 3 && r == 2 {
+				return 429, "es_rejected_execution_exception"
+			}
+			return 0, ""
+		}, deliver.SendResult{Delivered: n}},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			x := &index{docs: map[string]string{}}
+			x.item = func(r int, name, id, doc string) (int, string) {
+				if name == "dead" {
+					return 0, ""
+				}
+				return tt.item(r, name, id, doc)
+			}
+			srv := httptest.NewServer(x)
+			defer srv.Close()
+			c, d := pair(t, opensearch.Options{Hosts: []string{srv.URL}, DeadLetterIndex: "dead"}, deliver.Options{DeadLetterIndex: "dead"})
+			defer d.Close()
+			got, err := d.Send(context.Background(), batch(c, n, 0), nil)
+			if err != nil || got != tt.want {
+				t.Errorf("%+v %v, want %+v", got, err, tt.want)
+			}
+		})
+	}
+}
+
+// A document whose own index is the one of dead letters is created there, while
+// its neighbours are replaced: the answer names both operations.
+func TestSend_BothOperations(t *testing.T) {
+	x := &index{docs: map[string]string{}}
+	srv := httptest.NewServer(x)
+	defer srv.Close()
+	c, d := pair(t, opensearch.Options{Hosts: []string{srv.URL}, Operation: "index", DeadLetterIndex: "b"}, deliver.Options{DeadLetterIndex: "b"})
+	defer d.Close()
+	b := batch(c, 4, 0)
+	if body := string(b.Body); strings.Count(body, `{"create":`) != 2 || strings.Count(body, `{"index":`) != 2 {
+		t.Fatal(body)
+	}
+	if got, err := d.Send(context.Background(), b, nil); err != nil || got.Delivered != 4 {
+		t.Errorf("%+v %v", got, err)
+	}
+	x.change = func(_ int, a string) string { return strings.ReplaceAll(a, `"index"`, `"create"`) }
+	if got, err := d.Send(context.Background(), b, nil); err != nil || got.Delivered != 0 {
+		t.Errorf("an answer about other operations was taken: %+v %v", got, fmt.Sprint(err))
+	}
+}
