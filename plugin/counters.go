@@ -16,3 +16,21 @@ type Counters struct {
 	Fired     atomic.Uint64 // rules that fired
 	Cuts      atomic.Uint64 // places redacted
 }
+
+// tally is what a flush counts for itself: workers that counted into the same
+// atomics for every record would wait for each other.
+type tally struct {
+	records, documents, dropped, unusable, alerts, fired, cuts uint64
+}
+
+// add adds a tally and empties it.
+func (c *Counters) add(t *tally) {
+	c.Records.Add(t.records)
+	c.Documents.Add(t.documents)
+	c.Dropped.Add(t.dropped)
+	c.Unusable.Add(t.unusable)
+	c.Alerts.Add(t.alerts)
+	c.Fired.Add(t.fired)
+	c.Cuts.Add(t.cuts)
+	*t = tally{}
+}

@@ -39,13 +39,17 @@ type flush struct {
 	letters []deliver.DeadLetter
 	buried  []int32 // the places of letters
 	waiting int     // documents and dead letters that are not safe
+	tally   tally
 }
 
 // run does one chunk from its bytes to the verdict.
 func (f *flush) run(ctx context.Context, tag string, chunk []byte) Result {
 	f.begin(tag, chunk)
 	delivered := false // also when a panic ends this
-	defer func() { f.entry.Finish(delivered) }()
+	defer func() {
+		f.in.counts.add(&f.tally)
+		f.entry.Finish(delivered)
+	}()
 	f.reader.Reset(chunk)
 	for {
 		ok, err := f.reader.Next(&f.rec)
@@ -55,7 +59,7 @@ func (f *flush) run(ctx context.Context, tag string, chunk []byte) Result {
 		if !ok {
 			break
 		}
-		f.in.counts.Records.Add(1)
+		f.tally.records++
 		if err == nil {
 			f.one()
 		} else {
@@ -165,7 +169,8 @@ func (f *flush) one() {
 	r, in := f.rules, &f.input
 	f.in.fault(stageScan, f.rec.Place)
 	found := f.looker.look(r.Scan, &f.rec)
-	*in = encode.Input{Record: &f.rec, Tag: f.tag, ID: f.id.ID(f.rec.Place), First: f.first}
+	in.Record, in.Tag, in.First, in.Fired, in.Edits = &f.rec, f.tag, f.first, nil, nil
+	f.id.Write(&in.ID, f.rec.Place)
 	if r.detected && !done {
 		f.in.fault(stageDetect, f.rec.Place)
 		in.Fired = r.Detect.Detect(&f.detect, &f.rec, found)
@@ -175,7 +180,7 @@ func (f *flush) one() {
 		in.Edits = r.Redact.Redact(&f.redact, &f.rec, found)
 		in.Report = f.in.cfg.Redact == config.RedactReport
 		if !done && in.Edits.DropRecord && !in.Report {
-			f.in.counts.Dropped.Add(1)
+			f.tally.dropped++
 			f.entry.Done(int32(f.rec.Place))
 			f.skipped()
 			return
@@ -212,14 +217,14 @@ var (
 )
 
 func (f *flush) count(in *encode.Input) {
-	c := &f.in.counts
-	c.Documents.Add(1)
+	t := &f.tally
+	t.documents++
 	if len(in.Fired) > 0 {
-		c.Alerts.Add(1)
-		c.Fired.Add(uint64(len(in.Fired)))
+		t.alerts++
+		t.fired += uint64(len(in.Fired))
 	}
-	if in.Edits != nil && len(in.Edits.List) > 0 {
-		c.Cuts.Add(uint64(len(in.Edits.List)))
+	if in.Edits != nil {
+		t.cuts += uint64(len(in.Edits.List))
 	}
 }
 
@@ -229,14 +234,15 @@ func (f *flush) bury(err error) {
 	if f.entry.Has(place) {
 		return
 	}
-	f.in.counts.Unusable.Add(1)
+	f.tally.unusable++
 	reason := err.Error()
 	if e := (*decode.Error)(nil); errors.As(err, &e) {
 		reason = e.Reason
 	}
 	raw := f.rec.Bytes(f.rec.Raw)
 	seal := f.in.ids.Seal(f.in.ids.Fingerprint("", raw), 0)
-	id := f.id.ID(int(place))
+	var id [encode.IDSize]byte
+	f.id.Write(&id, int(place))
 	f.buried = append(f.buried, place)
 	f.letters = append(f.letters, deliver.DeadLetter{
 		ID:          string(id[:]),
@@ -251,6 +257,7 @@ func (f *flush) bury(err error) {
 
 // send delivers what is written so far and empties the body.
 func (f *flush) send(ctx context.Context) {
+	f.in.counts.add(&f.tally)
 	if len(f.batch.Docs) > 0 {
 		res, err := f.in.sender.Send(ctx, &f.batch, f.entry)
 		f.waiting += res.Waiting + res.Blocked

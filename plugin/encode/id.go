@@ -72,24 +72,28 @@ func (k *IDs) Seal(d [16]byte, n uint32) [8]byte {
 }
 
 // ChunkID is what the ids of one chunk's documents share.
-type ChunkID struct{ prefix [12]byte }
+type ChunkID struct {
+	prefix [16]byte // the first 12 bytes of the ids, as they are written
+}
 
 // Chunk is the ChunkID of a chunk with the given fingerprint and occurrence
 // number; sec is the time of its first record in Unix seconds.
 func (k *IDs) Chunk(d [16]byte, n uint32, sec int64) ChunkID {
-	var c ChunkID
-	binary.BigEndian.PutUint32(c.prefix[:], uint32(min(max(sec, 0), math.MaxUint32)))
+	var b [12]byte
+	binary.BigEndian.PutUint32(b[:], uint32(min(max(sec, 0), math.MaxUint32)))
 	h := k.Seal(d, n)
-	copy(c.prefix[4:], h[:])
+	copy(b[4:], h[:])
+	var c ChunkID
+	base64.RawURLEncoding.Encode(c.prefix[:], b[:])
 	return c
 }
 
-// ID is the id of the record at a place below MaxPlace: 4 bytes seconds,
-// 8 bytes keyed hash, 3 bytes place, big endian, as base64url.
-func (c ChunkID) ID(place int) (id [IDSize]byte) {
-	var b [15]byte
-	copy(b[:], c.prefix[:])
-	b[12], b[13], b[14] = byte(place>>16), byte(place>>8), byte(place)
-	base64.RawURLEncoding.Encode(id[:], b[:])
-	return id
+// Write writes the id of the record at a place below MaxPlace: 4 bytes
+// seconds, 8 bytes keyed hash, 3 bytes place, big endian, as base64url.
+func (c *ChunkID) Write(id *[IDSize]byte, place int) {
+	copy(id[:], c.prefix[:])
+	id[16], id[17], id[18], id[19] = base64URL[place>>18&63], base64URL[place>>12&63], base64URL[place>>6&63], base64URL[place&63]
 }
+
+// base64URL is the alphabet of RFC 4648, section 5.
+const base64URL = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"

@@ -30,7 +30,9 @@ func TestIDs_Golden(t *testing.T) {
 		{"kube.b", "chunk", 0, 1_795_464_660, 0, "awSd1O6kfCjvveoxAAAA"},
 		{"", "", 0, -5, encode.MaxPlace - 1, "AAAAAJjM5KBDCRyg____"},
 	} {
-		id := ids.Chunk(ids.Fingerprint(c.tag, []byte(c.chunk)), c.n, c.sec).ID(c.place)
+		var id [encode.IDSize]byte
+		chunk := ids.Chunk(ids.Fingerprint(c.tag, []byte(c.chunk)), c.n, c.sec)
+		chunk.Write(&id, c.place)
 		if string(id[:]) != c.want {
 			t.Errorf("{%q, %q, %d, %d, %d}: got %q, want %q", c.tag, c.chunk, c.n, c.sec, c.place, id, c.want)
 		}

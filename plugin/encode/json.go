@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"math"
 	"math/bits"
+	"slices"
 	"strconv"
 	"unicode/utf8"
 )
@@ -15,13 +16,13 @@ const (
 )
 
 // escapes marks the bytes of eight that JSON does not take as they are:
-// control characters, quote, backslash and everything that is not ASCII.
+// control characters, quote and backslash.
 func escapes(x uint64) uint64 {
 	quote := x ^ '"'*ones
 	slash := x ^ '\\'*ones
 	// A byte below n makes the high bit of (x - n) & ^x; a zero byte does so
 	// for n = 1. Borrows only ever add marks above a true one.
-	return (x | (x-0x20*ones)&^x | (quote-ones)&^quote | (slash-ones)&^slash) & highs
+	return ((x-0x20*ones)&^x | (quote-ones)&^quote | (slash-ones)&^slash) & highs
 }
 
 // appendString appends text as a JSON string; invalid UTF-8 becomes U+FFFD.
@@ -31,58 +32,65 @@ func appendString(dst, text []byte) []byte {
 	return append(dst, '"')
 }
 
-// appendEscaped appends text as it stands inside a JSON string.
+// appendEscaped appends text as it stands inside a JSON string. Bytes are
+// written as they are looked at, eight at a time.
 func appendEscaped(dst, text []byte) []byte {
-	start, i := 0, 0
+	n, i := len(dst), 0
+	wide := uint64(highs) // what is not ASCII is looked at, until it is known to be valid
+	dst = slices.Grow(dst, len(text)+2*maxEscape)
+	out := dst[:cap(dst)]
 	for i < len(text) {
 		if i+8 <= len(text) {
-			m := escapes(binary.LittleEndian.Uint64(text[i:]))
+			w := binary.LittleEndian.Uint64(text[i:])
+			binary.LittleEndian.PutUint64(out[n:], w)
+			m := escapes(w) | w&wide
 			if m == 0 {
-				i += 8
+				i, n = i+8, n+8
 				continue
 			}
-			i += bits.TrailingZeros64(m) >> 3
+			k := bits.TrailingZeros64(m) >> 3
+			i, n = i+k, n+k
 		}
 		c := text[i]
 		switch {
-		case c >= utf8.RuneSelf:
+		case c >= utf8.RuneSelf && wide != 0:
 			// The usual case is text that is valid to its end: one check for
-			// all of it, then only ASCII needs looking at.
+			// all of it.
 			if utf8.Valid(text[i:]) {
-				dst = append(dst, text[start:i]...)
-				return appendValid(dst, text[i:])
+				wide = 0
+				continue
 			}
-			r, n := utf8.DecodeRune(text[i:])
-			if r == utf8.RuneError && n == 1 {
-				dst = append(dst, text[start:i]...)
-				dst = append(dst, "\uFFFD"...)
-				start = i + n
+			r, size := utf8.DecodeRune(text[i:])
+			if r == utf8.RuneError && size == 1 {
+				n += copy(out[n:], "\uFFFD")
+			} else {
+				n += copy(out[n:], text[i:i+size])
 			}
-			i += n
-		case c < 0x20 || c == '"' || c == '\\':
-			dst = append(dst, text[start:i]...)
-			dst = appendEscape(dst, c)
+			i += size
+		case c == '"' || c == '\\':
+			out[n], out[n+1] = '\\', c
+			i, n = i+1, n+2
+		case c < 0x20:
+			n = len(appendEscape(out[:n], c))
 			i++
-			start = i
 		default:
-			i++
+			out[n] = c
+			i, n = i+1, n+1
+			continue
+		}
+		// What was written is longer than what was read, and must stay so much
+		// shorter than the room that the next eight and an escape fit.
+		if len(out)-n < len(text)-i+2*maxEscape {
+			dst = slices.Grow(out[:n], len(text)-i+len(text)/8+4*maxEscape)
+			out = dst[:cap(dst)]
 		}
 	}
-	return append(dst, text[start:]...)
+	return out[:n]
 }
 
-// appendValid is appendEscaped for valid UTF-8.
-func appendValid(dst, text []byte) []byte {
-	start := 0
-	for i, c := range text {
-		if c < 0x20 || c == '"' || c == '\\' {
-			dst = append(dst, text[start:i]...)
-			dst = appendEscape(dst, c)
-			start = i + 1
-		}
-	}
-	return append(dst, text[start:]...)
-}
+// maxEscape is the length of the longest escape, \u001f, and of the eight
+// bytes that are written at once.
+const maxEscape = 8
 
 func appendEscape(dst []byte, c byte) []byte {
 	switch c {
