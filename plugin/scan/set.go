@@ -100,14 +100,27 @@ func (s *Set) scan(text []byte, dst []Hit) (_ []Hit, wide bool) {
 		}
 		rest = rest[8:]
 	}
-	// The rest has less than 16 bytes; zeros follow it here, the caller's
-	// buffer may end with it.
-	var end [24]byte
-	n := copy(end[:], rest)
-	seen |= binary.LittleEndian.Uint64(end[:]) | binary.LittleEndian.Uint64(end[8:])
-	for j := 0; j+1 < n; j += 2 {
-		if h := gramHash(binary.LittleEndian.Uint32(end[j:]) | lower&0xffffffff); s.has(h) {
-			dst = s.confirm(text, len(text)-len(rest)+j, h, dst)
+	// Less than 16 bytes are left. Where the text is longer, its last 16 are
+	// looked at from its very end: that the places may now be odd ones does not
+	// matter, since of two neighbours one is always among them.
+	if n := len(rest); n > 0 {
+		var w, v uint64
+		at := len(text) - 16
+		if at >= 0 {
+			w, v = binary.LittleEndian.Uint64(text[at:]), binary.LittleEndian.Uint64(text[at+8:])
+		} else {
+			// Zeros follow it here, the caller's buffer may end with it.
+			var end [16]byte
+			copy(end[:], rest)
+			at, w, v = 0, binary.LittleEndian.Uint64(end[:]), binary.LittleEndian.Uint64(end[8:])
+		}
+		seen |= w | v
+		for j := 0; j < 16 && at+j+1 < len(text); j += 2 {
+			if h := gramHash(uint32(w | lower)); s.has(h) {
+				dst = s.confirm(text, at+j, h, dst)
+			}
+			w = w>>16 | v<<48
+			v >>= 16
 		}
 	}
 	if s.digits > 0 && len(text) >= minDigits {
