@@ -286,7 +286,7 @@ func (c *Client) resolve(ctx context.Context, req *deliver.Request, ans *deliver
 	taken := map[string]bool{}
 	note := func(a *deliver.Answer, which []int32) {
 		for k := range a.Items {
-			if it := &a.Items[k]; it.Outcome == deliver.Delivered && !it.Duplicate {
+			if a.Items[k].Outcome == deliver.Delivered {
 				taken[req.Docs[which[k]].Index] = true
 			}
 		}
