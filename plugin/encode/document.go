@@ -58,6 +58,9 @@ type Doc struct {
 type Encoder struct {
 	cfg   *Config
 	owned []string // top level keys that no record can write
+	begin []byte   // of each document, up to its time
+	clock []byte   // the last time, up to its fraction
+	sec   int64    // of clock
 
 	plan    []place // of each top level field of the record at hand
 	lasting bool    // the plan depends on nothing but the keys
@@ -92,7 +95,18 @@ func New(cfg *Config) *Encoder {
 	if cfg.TagKey != "" {
 		e.owned = append(e.owned, cfg.TagKey)
 	}
+	e.begin = append(appendString([]byte{'{'}, []byte(cfg.TimeKey)), ':', '"')
 	return e
+}
+
+// time appends a time and the quote behind it. Records come many to a second,
+// so what is before the fraction is kept.
+func (e *Encoder) time(dst []byte, sec int64, nsec int32) []byte {
+	if len(e.clock) == 0 || sec != e.sec {
+		e.clock, e.sec = appendSecond(e.clock[:0], sec), sec
+	}
+	dst = append(dst, e.clock...)
+	return append(appendFraction(dst, nsec, e.cfg.TimeNanos), '"')
 }
 
 // Forget drops what is remembered of the record before. It must be called
@@ -122,11 +136,8 @@ func (e *Encoder) Append(dst []byte, in *Input) ([]byte, Doc) {
 
 func (e *Encoder) document(dst []byte, in *Input) []byte {
 	rec := in.Record
-	dst = append(dst, '{', '"')
-	dst = appendEscaped(dst, []byte(e.cfg.TimeKey))
-	dst = append(dst, '"', ':', '"')
-	dst = appendTime(dst, rec.Sec, rec.Nsec, e.cfg.TimeNanos)
-	dst = append(dst, '"')
+	dst = append(dst, e.begin...)
+	dst = e.time(dst, rec.Sec, rec.Nsec)
 	if e.cfg.TagKey != "" {
 		dst = e.name(dst, e.cfg.TagKey)
 		dst = appendString(dst, in.Tag)

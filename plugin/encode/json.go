@@ -134,9 +134,10 @@ func appendBase64(dst, b []byte) []byte {
 	return append(dst, '"')
 }
 
-// appendTime appends a time in UTC as ISO 8601 with nine or three decimals.
-// It is time.AppendFormat for the years 0 to 9999, without its cost.
-func appendTime(dst []byte, sec int64, nsec int32, nanos bool) []byte {
+// appendSecond appends a time in UTC as ISO 8601, up to the point before the
+// fraction. With appendFraction it is time.AppendFormat for the years 0 to
+// 9999, without its cost.
+func appendSecond(dst []byte, sec int64) []byte {
 	days, rest := sec/86400, sec%86400
 	if rest < 0 {
 		days, rest = days-1, rest+86400
@@ -147,18 +148,20 @@ func appendTime(dst []byte, sec int64, nsec int32, nanos bool) []byte {
 	dst = append2(dst, d, 'T')
 	dst = append2(dst, int(rest/3600), ':')
 	dst = append2(dst, int(rest/60%60), ':')
-	dst = append2(dst, int(rest%60), '.')
-	n, digits := int(nsec), 9
+	return append2(dst, int(rest%60), '.')
+}
+
+// appendFraction appends a fraction with nine or three decimals, and the zone.
+func appendFraction(dst []byte, nsec int32, nanos bool) []byte {
+	n := uint32(nsec)
+	milli, rest := n/1e6, n%1e6
+	dst = append(dst, byte('0'+milli/100), byte('0'+milli/10%10), byte('0'+milli%10))
 	if !nanos {
-		n, digits = n/1e6, 3
+		return append(dst, 'Z')
 	}
-	at := len(dst)
-	dst = append(dst, "000000000"[:digits]...)
-	for i := at + digits - 1; n > 0; i-- {
-		dst[i] = byte('0' + n%10)
-		n /= 10
-	}
-	return append(dst, 'Z')
+	micro, nano := rest/1000, rest%1000
+	return append(dst, byte('0'+micro/100), byte('0'+micro/10%10), byte('0'+micro%10),
+		byte('0'+nano/100), byte('0'+nano/10%10), byte('0'+nano%10), 'Z')
 }
 
 func append2(dst []byte, n int, sep byte) []byte {

@@ -7,11 +7,11 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"io"
 	"net/http"
 	"net/http/httptest"
 	"regexp"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 	"unsafe"
@@ -70,9 +70,19 @@ func corpus(rich int) []byte {
 func sink(tb testing.TB) *httptest.Server {
 	short := bytes.Repeat([]byte(`{"create":{"status":201}},`), records+1)
 	long := bytes.Repeat([]byte(`{"create":{"_index":"seclog-2026.11.23","_id":"AAAAAAAAAAAAAAAAAAAA","_version":1,"result":"created","_shards":{"total":2,"successful":1,"failed":0},"_seq_no":12345,"_primary_term":1,"status":201}},`), records+1)
+	buffers := sync.Pool{New: func() any { b := make([]byte, 256<<10); return &b }}
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		b, _ := io.ReadAll(r.Body)
-		n := bytes.Count(b, []byte{'\n'}) / 2
+		buf, _ := buffers.Get().(*[]byte)
+		defer buffers.Put(buf)
+		n := 0
+		for {
+			k, err := r.Body.Read(*buf)
+			n += bytes.Count((*buf)[:k], []byte{'\n'})
+			if err != nil {
+				break
+			}
+		}
+		n /= 2
 		item, one := long, len(long)/(records+1)
 		if r.URL.Query().Has("filter_path") {
 			item, one = short, len(short)/(records+1)
