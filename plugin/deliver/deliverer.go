@@ -19,7 +19,7 @@ type Options struct {
 	RetryWaitMin time.Duration // shortest wait before a repeated request (200ms)
 	RetryWaitMax time.Duration // longest wait, whatever the destination asks for (2s)
 	RetryTimeout time.Duration // after it a flush starts no further request or wait (3s)
-	Timeout      time.Duration // one request; where a context ends, it leaves this much to the last one (30s)
+	Timeout      time.Duration // of one request; a context that ends leaves so much to a flush's last one (30s)
 	RequestMax   int           // bytes of one request, uncompressed (5 MB); a destination that finds less too much lowers it
 
 	DeadLetterIndex string // index that takes dead letters first; empty: only the file
@@ -161,6 +161,7 @@ type sendTask struct {
 	result   SendResult
 	retry    bool          // the request repeats an earlier one
 	throttle time.Duration // wait that some item asked for
+	refused  bool          // nothing is taken until somebody acts
 }
 
 // Send delivers the documents of the batch that the entry has not noted, and
@@ -246,12 +247,12 @@ func (t *sendTask) rounds() {
 				t.next = append(t.next, i)
 			}
 		}
-		if len(t.next) == 0 {
+		if len(t.next) == 0 || t.refused {
 			break
 		}
 		wait := Backoff(t.d.o.RetryWaitMin, t.d.o.RetryWaitMax, round)
 		if t.throttle > 0 {
-			wait = max(wait, t.throttle)
+			wait = min(max(wait, t.throttle), t.d.o.RetryWaitMax)
 			t.d.gate.hold(wait)
 		}
 		if t.d.o.Now().Add(wait).After(t.until) || !t.sleep(wait) {
@@ -339,7 +340,8 @@ func (t *sendTask) request(which []int32) bool {
 func (t *sendTask) exchange(which []int32) *Answer {
 	d, ans := t.d, &t.answer
 	ans.Reset()
-	req := Request{Body: t.batch.Body, Docs: t.batch.Docs, Which: which, RetryUntil: t.until, Failed: d.failed}
+	req := d.request(t.batch.Body, t.batch.Docs, which, t.until)
+	req.Failed = d.failed
 	d.dest.Send(t.ctx, &req, ans)
 	d.counters.Requests.Add(uint64(max(ans.Attempts, 0)))
 	d.counters.Bytes.Add(uint64(max(ans.Bytes, 0)))
@@ -365,6 +367,7 @@ func (t *sendTask) exchange(which []int32) *Answer {
 	case Refused:
 		// A probe is enough to find out when it stops refusing.
 		d.gate.usable(false)
+		t.refused = true
 		t.mark(which, Blocked)
 		d.reporter.Report("", kindOr(ans.Type, "refuses"), ans.Status, len(which))
 	default:
@@ -372,6 +375,14 @@ func (t *sendTask) exchange(which []int32) *Answer {
 		d.reporter.Report("", kindOr(ans.Cause, "no usable answer"), ans.Status, len(which))
 	}
 	return ans
+}
+
+// request is what a destination needs to know to send some documents.
+func (d *Deliverer) request(body []byte, docs []Doc, which []int32, until time.Time) Request {
+	return Request{
+		Body: body, Docs: docs, Which: which, RetryUntil: until,
+		Timeout: d.o.Timeout, RetryWaitMin: d.o.RetryWaitMin, RetryWaitMax: d.o.RetryWaitMax,
+	}
 }
 
 // failed hears of each attempt that brought nothing usable while the
@@ -646,7 +657,8 @@ func (d *Deliverer) index(ctx context.Context, letters []DeadLetter, until time.
 		}
 		var ans Answer
 		if !d.o.Now().After(until) {
-			d.dest.Send(ctx, &Request{Body: body, Docs: docs, Which: which, RetryUntil: until}, &ans)
+			req := d.request(body, docs, which, until)
+			d.dest.Send(ctx, &req, &ans)
 			d.counters.Requests.Add(uint64(ans.Attempts))
 			d.counters.Bytes.Add(uint64(ans.Bytes))
 		}

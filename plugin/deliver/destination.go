@@ -87,6 +87,10 @@ type Request struct {
 	Docs  []Doc
 	Which []int32 // indexes in Docs, ascending
 
+	Timeout      time.Duration // of one attempt
+	RetryWaitMin time.Duration // shortest wait before another attempt
+	RetryWaitMax time.Duration // longest one, whatever the destination asks for
+
 	// RetryUntil is the moment after which neither a further attempt nor a
 	// wait may start.
 	RetryUntil time.Time

@@ -78,6 +78,56 @@ func TestLedger_ForgetsFinishedBeforeWaiting(t *testing.T) {
 	}
 }
 
+// weigh counts anew what the ledger should account for.
+func (l *Ledger) weigh() int {
+	n := 0
+	for _, d := range l.digests {
+		n += digestCost + 16*len(d.above)
+		for _, e := range d.entries {
+			n += e.cost
+		}
+	}
+	return n
+}
+
+// Whatever is claimed, given back and forgotten, the account is right, the bound
+// holds but for what is in flight, and no number is in flight twice.
+func TestLedger_Accounts(t *testing.T) {
+	for seed := range uint64(200) {
+		r := rand.New(rand.NewPCG(seed, 3))
+		const most = 6 * (digestCost + entryCost)
+		l := NewLedger(most, nil)
+		type claim struct {
+			d uint64
+			n uint32
+		}
+		flying := map[claim]*Entry{}
+		for range 400 {
+			if len(flying) < 3 && r.IntN(2) == 0 {
+				d := r.Uint64N(9)
+				n, e := l.Claim(key(d))
+				if flying[claim{d, n}] != nil {
+					t.Fatalf("seed %d: number %d of chunk %d is in flight twice", seed, n, d)
+				}
+				flying[claim{d, n}] = e
+				e.Done(r.Int32N(2000))
+			}
+			for c, e := range flying {
+				if r.IntN(2) == 0 {
+					e.Finish(r.IntN(3) > 0)
+					delete(flying, c)
+				}
+			}
+			if got, want := l.Size(), l.weigh(); got != want {
+				t.Fatalf("seed %d: it accounts for %d bytes, want %d", seed, got, want)
+			}
+			if over := l.Size() - most; over > 0 && l.idle.Len()+l.waiting.Len() > 0 {
+				t.Fatalf("seed %d: %d bytes over the bound, while %d could be forgotten", seed, over, l.idle.Len()+l.waiting.Len())
+			}
+		}
+	}
+}
+
 // Every copy of equal chunks arrives exactly once, whatever the order of
 // flushes, losses of answers and retries.
 func TestLedger_EveryCopyOnce(t *testing.T) {

@@ -37,10 +37,6 @@ type Options struct {
 	TLS                            TLS
 	Proxy                          string // URL; empty: none, whatever the environment says
 
-	Timeout      time.Duration // of one request (30s)
-	RetryWaitMin time.Duration // (200ms)
-	RetryWaitMax time.Duration // (2s)
-
 	DeadLetterIndex string           // requests for this index alone take no pipeline and always create
 	Now             func() time.Time // nil: time.Now
 }
@@ -65,19 +61,14 @@ var (
 	filtersReason = [...]string{"errors", "items.*.status", "items.*.error.type", "items.*.error.caused_by.type", "items.*.error.reason"}
 )
 
+// connectMax bounds how long a connection is waited for, beside the time that
+// the request has.
+const connectMax = 10 * time.Second
+
 // New makes the destination. It does not connect.
 //
 // Errors: options that cannot be used; the error holds no secret.
 func New(o Options) (*Client, error) {
-	if o.Timeout <= 0 {
-		o.Timeout = 30 * time.Second
-	}
-	if o.RetryWaitMin <= 0 {
-		o.RetryWaitMin = 200 * time.Millisecond
-	}
-	if o.RetryWaitMax <= 0 {
-		o.RetryWaitMax = 2 * time.Second
-	}
 	if o.Now == nil {
 		o.Now = time.Now
 	}
@@ -118,9 +109,9 @@ func New(o Options) (*Client, error) {
 		return nil, fmt.Errorf("opensearch: %w", err)
 	}
 	c.transport = &http.Transport{
-		DialContext:            (&net.Dialer{Timeout: min(10*time.Second, o.Timeout), KeepAlive: 30 * time.Second}).DialContext,
+		DialContext:            (&net.Dialer{Timeout: connectMax, KeepAlive: 30 * time.Second}).DialContext,
 		TLSClientConfig:        conf,
-		TLSHandshakeTimeout:    min(10*time.Second, o.Timeout),
+		TLSHandshakeTimeout:    connectMax,
 		MaxIdleConnsPerHost:    16,
 		IdleConnTimeout:        30 * time.Second,
 		MaxResponseHeaderBytes: headersMax,
@@ -188,16 +179,17 @@ type attempts struct{ c *Client }
 // RoundTrip implements http.RoundTripper.
 func (a attempts) RoundTrip(req *http.Request) (*http.Response, error) {
 	x, _ := req.Context().Value(exchangeKey{}).(*exchange)
+	if x == nil {
+		return nil, foreign(req)
+	}
 	// The guard reads the whole answer, so the time is up when it returns.
-	ctx, cancel := context.WithTimeout(req.Context(), a.c.o.Timeout)
+	ctx, cancel := context.WithTimeout(req.Context(), x.req.Timeout)
 	defer cancel()
 	copied := req.Clone(ctx)
 	header, err := a.c.access.header()
 	var res *http.Response
-	if x != nil {
-		x.handed, x.raw = false, x.raw[:0]
-		x.tries++
-	}
+	x.handed, x.raw = false, x.raw[:0]
+	x.tries++
 	if err == nil {
 		if header != "" {
 			copied.Header.Set("Authorization", header)
@@ -205,7 +197,7 @@ func (a attempts) RoundTrip(req *http.Request) (*http.Response, error) {
 		res, err = a.c.nodes.Perform(copied)
 	}
 	if err != nil {
-		if (x == nil || !x.handed) && req.Body != nil {
+		if !x.handed && req.Body != nil {
 			req.Body.Close()
 		}
 		return nil, err
@@ -227,7 +219,7 @@ func (c *Client) send(ctx context.Context, req *deliver.Request, ans *deliver.An
 	x := c.exchanges.Get().(*exchange)
 	*x = exchange{c: c, req: req, packed: x.packed[:0], parts: x.parts[:0], raw: x.raw[:0], answer: x.answer}
 	defer c.release(x)
-	bulk := opensearchapi.BulkRequest{FilterPath: filter, Timeout: c.o.Timeout / 3, Pipeline: c.o.Pipeline}
+	bulk := opensearchapi.BulkRequest{FilterPath: filter, Timeout: req.Timeout / 3, Pipeline: c.o.Pipeline}
 	if c.onlyDeadLetters(req) {
 		bulk.Pipeline = ""
 	}
@@ -298,9 +290,9 @@ func (c *Client) resolve(ctx context.Context, req *deliver.Request, ans *deliver
 		which[j] = req.Which[k]
 	}
 	var again deliver.Answer
-	still := c.send(ctx, &deliver.Request{
-		Body: req.Body, Docs: req.Docs, Which: which, RetryUntil: req.RetryUntil, Failed: req.Failed,
-	}, &again, filtersReason[:])
+	some := *req
+	some.Which = which
+	still := c.send(ctx, &some, &again, filtersReason[:])
 	ans.Attempts += again.Attempts
 	ans.Bytes += again.Bytes
 	if again.Verdict != deliver.Items {

@@ -22,9 +22,6 @@ func FromConfig(c *config.Config, now func() time.Time) Options {
 		APIKey:          Secret{Value: c.HTTPAPIKey.Reveal(), File: c.HTTPAPIKeyFile},
 		Bearer:          Secret{Value: c.BearerToken.Reveal(), File: c.BearerTokenFile},
 		TLS:             TLS{CAFile: c.TLSCAFile, SkipVerify: !c.TLSVerify, MinVersion: c.TLSMinVersion},
-		Timeout:         c.Timeout,
-		RetryWaitMin:    c.RetryWaitMin,
-		RetryWaitMax:    c.RetryWaitMax,
 		DeadLetterIndex: c.DeadLetterIndex,
 		Now:             now,
 	}

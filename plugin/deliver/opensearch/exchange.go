@@ -52,8 +52,8 @@ func (x *exchange) Perform(req *http.Request) (*http.Response, error) {
 	rc := retryablehttp.Client{
 		HTTPClient:   x.c.http,
 		RetryMax:     1 << 20, // time is the bound
-		RetryWaitMin: x.c.o.RetryWaitMin,
-		RetryWaitMax: x.c.o.RetryWaitMax,
+		RetryWaitMin: x.req.RetryWaitMin,
+		RetryWaitMax: x.req.RetryWaitMax,
 		CheckRetry:   x.check,
 		Backoff:      func(time.Duration, time.Duration, int, *http.Response) time.Duration { return x.wait },
 		ErrorHandler: retryablehttp.PassthroughErrorHandler,
@@ -100,7 +100,7 @@ func (x *exchange) check(ctx context.Context, res *http.Response, err error) (bo
 	x.status, x.after, x.wait = 0, 0, 0
 	if res != nil {
 		x.status = res.StatusCode
-		x.after = retryAfter(res.Header.Get("Retry-After"), x.c.o.Now(), x.c.o.RetryWaitMax)
+		x.after = retryAfter(res.Header.Get("Retry-After"), x.c.o.Now(), x.req.RetryWaitMax)
 	}
 	again := err != nil || x.status == 408 || x.status == 429 || x.status >= 500
 	if !again {
@@ -111,7 +111,7 @@ func (x *exchange) check(ctx context.Context, res *http.Response, err error) (bo
 	if errors.As(err, &cert) || blocked || ctx.Err() != nil {
 		again = false
 	} else {
-		x.wait = max(deliver.Backoff(x.c.o.RetryWaitMin, x.c.o.RetryWaitMax, x.tries-1), x.after)
+		x.wait = max(deliver.Backoff(x.req.RetryWaitMin, x.req.RetryWaitMax, x.tries-1), x.after)
 		again = !x.c.o.Now().Add(x.wait).After(x.req.RetryUntil)
 		if !again {
 			x.wait = 0

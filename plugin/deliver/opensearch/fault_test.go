@@ -400,11 +400,11 @@ func TestFaults(t *testing.T) {
 			if tt.heal {
 				retry = 200 * time.Millisecond
 			}
-			c, err := opensearch.New(opensearch.Options{Hosts: []string{srv.URL}, Gzip: tt.gzip, Timeout: timeout, RetryWaitMin: 10 * time.Millisecond, RetryWaitMax: waitMax, DeadLetterIndex: "dead"})
+			c, err := opensearch.New(opensearch.Options{Hosts: []string{srv.URL}, Gzip: tt.gzip, DeadLetterIndex: "dead"})
 			if err != nil {
 				t.Fatal(err)
 			}
-			d, err := deliver.New(deliver.Options{Destination: c, RetryWaitMin: 10 * time.Millisecond, RetryWaitMax: waitMax, RetryTimeout: retry, DeadLetterIndex: "dead", DeadLetterPath: filepath.Join(t.TempDir(), "d", "dead"), Log: log})
+			d, err := deliver.New(deliver.Options{Destination: c, Timeout: timeout, RetryWaitMin: 10 * time.Millisecond, RetryWaitMax: waitMax, RetryTimeout: retry, DeadLetterIndex: "dead", DeadLetterPath: filepath.Join(t.TempDir(), "d", "dead"), Log: log})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -484,15 +484,14 @@ func TestFaults_KeepAliveRace(t *testing.T) {
 
 func pair(t *testing.T, o opensearch.Options, do deliver.Options) (*opensearch.Client, *deliver.Deliverer) {
 	t.Helper()
-	o.RetryWaitMin, o.RetryWaitMax = 5*time.Millisecond, 20*time.Millisecond
-	if o.Timeout == 0 {
-		o.Timeout = 5 * time.Second
-	}
 	c, err := opensearch.New(o)
 	if err != nil {
 		t.Fatal(err)
 	}
-	do.Destination, do.RetryWaitMin, do.RetryWaitMax = c, o.RetryWaitMin, o.RetryWaitMax
+	do.Destination, do.RetryWaitMin, do.RetryWaitMax = c, 5*time.Millisecond, 20*time.Millisecond
+	if do.Timeout == 0 {
+		do.Timeout = 5 * time.Second
+	}
 	if do.RetryTimeout == 0 {
 		do.RetryTimeout = 500 * time.Millisecond
 	}
@@ -524,7 +523,7 @@ func TestFaults_Nodes(t *testing.T) {
 			<-r.Context().Done()
 		}))
 		defer slow.Close()
-		c, d := pair(t, opensearch.Options{Hosts: []string{slow.URL, good.URL}, Timeout: 100 * time.Millisecond}, deliver.Options{})
+		c, d := pair(t, opensearch.Options{Hosts: []string{slow.URL, good.URL}}, deliver.Options{Timeout: 100 * time.Millisecond})
 		defer d.Close()
 		for range 3 {
 			if got, err := d.Send(context.Background(), batch(c, 4, 0), nil); err != nil || got.Delivered != 4 {

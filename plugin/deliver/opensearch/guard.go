@@ -20,6 +20,17 @@ var errTooMuch = errors.New("the answer is too long")
 // errCut says that an answer ended early.
 var errCut = errors.New("the answer was cut")
 
+// errForeign says that a request was not made by this client's Send.
+var errForeign = errors.New("not a request of this client")
+
+// foreign ends such a request.
+func foreign(req *http.Request) error {
+	if req.Body == nil {
+		return errForeign
+	}
+	return errors.Join(errForeign, req.Body.Close())
+}
+
 // guard is the transport below opensearch-go. That client reads an answer
 // without limit, loses the error of that, and repeats a request with an empty
 // body when it meets a bare io.EOF. So the guard reads the answer itself, into
@@ -33,10 +44,7 @@ type exchangeKey struct{}
 func (g guard) RoundTrip(req *http.Request) (*http.Response, error) {
 	x, _ := req.Context().Value(exchangeKey{}).(*exchange)
 	if x == nil {
-		if req.Body != nil {
-			req.Body.Close()
-		}
-		return nil, errors.New("send: not a request of this client")
+		return nil, foreign(req)
 	}
 	x.handed = true
 	res, err := g.base.RoundTrip(req)

@@ -153,14 +153,14 @@ func outcomes(t *testing.T, server *servers.Server) {
 		t.Run(tt.name, func(t *testing.T) {
 			do(t, tt.before)
 			defer do(t, tt.after)
-			tt.o.Hosts, tt.o.Timeout = []string{server.URL + tt.path}, 6*time.Second
+			tt.o.Hosts = []string{server.URL + tt.path}
 			c, err := opensearch.New(tt.o)
 			if err != nil {
 				t.Fatal(err)
 			}
 			defer c.Close()
 			var b deliver.Batch
-			req := deliver.Request{RetryUntil: time.Now().Add(10 * time.Second)}
+			req := deliver.Request{Timeout: 6 * time.Second, RetryUntil: time.Now().Add(10 * time.Second)}
 			for i, s := range tt.docs {
 				ids++
 				doc := deliver.Doc{Off: len(b.Body), Index: s.index}
@@ -209,7 +209,7 @@ func race(t *testing.T, server *servers.Server) {
 	if err := server.Do(context.Background(), "PUT", "/race", `{"settings":{"number_of_shards":8,"number_of_replicas":0}}`, nil); err != nil {
 		t.Fatal(err)
 	}
-	c, d := pair(t, opensearch.Options{Hosts: []string{server.URL}, Timeout: 20 * time.Second}, deliver.Options{RetryTimeout: 10 * time.Second})
+	c, d := pair(t, opensearch.Options{Hosts: []string{server.URL}}, deliver.Options{Timeout: 20 * time.Second, RetryTimeout: 10 * time.Second})
 	defer d.Close()
 	const rounds, each = 30, 16
 	for round := range rounds {
