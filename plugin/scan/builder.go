@@ -68,7 +68,7 @@ func (b *Builder) Literal(lit string) ID {
 
 // Digits asks for runs of digits and gives their ID, the same each time. A hit
 // is a maximal run of digits with single ' ' or '-' between them that holds at
-// least 9 digits.
+// least 9 digits and is not only the fraction of a decimal number.
 func (b *Builder) Digits() ID {
 	if b.digits == 0 {
 		b.digits = b.next("") + 1
@@ -112,11 +112,18 @@ func (b *Builder) Build() *Set {
 		}
 		for _, form := range forms {
 			e := entry{key: wordKeyOf(form), lit: form, id: ID(id), exact: exact}
-			enterGrams(e, costs, enter)
+			if four, ok := enterGrams(e, costs, enter); ok {
+				s.fours[four>>6] |= 1 << (four & 63)
+			}
 		}
 	}
-	for h := range byGram {
+	for h, list := range byGram {
 		s.bits[h>>6] |= 1 << (h & 63)
+		for _, e := range list {
+			if len(e.lit) < 4 {
+				s.short[h>>6] |= 1 << (h & 63)
+			}
+		}
 	}
 	total := 0
 	for word, set := range s.bits {
@@ -133,8 +140,9 @@ func (b *Builder) Build() *Set {
 }
 
 // enterGrams enters a literal by two neighbouring grams, the rarest pair of it.
-// A literal that is too short for two takes any byte beside it.
-func enterGrams(e entry, costs map[uint32]int, enter func(gram uint32, e entry)) {
+// A literal that is too short for two takes any byte beside it; for the others
+// it gives the hash of the pair's 4 bytes.
+func enterGrams(e entry, costs map[uint32]int, enter func(gram uint32, e entry)) (four uint32, ok bool) {
 	at := func(i int) uint32 { return uint32(e.lit[i] | 0x20) }
 	gram := func(i int) uint32 { return at(i) | at(i+1)<<8 | at(i+2)<<16 }
 	switch n := len(e.lit); {
@@ -149,6 +157,7 @@ func enterGrams(e entry, costs map[uint32]int, enter func(gram uint32, e entry))
 		enter(gram(best), e)
 		e.off++
 		enter(gram(best+1), e)
+		return fourHash(at(best) | at(best+1)<<8 | at(best+2)<<16 | at(best+3)<<24), true
 	case n == 3:
 		enter(gram(0), e)
 		e.off = 1
@@ -163,6 +172,7 @@ func enterGrams(e entry, costs map[uint32]int, enter func(gram uint32, e entry))
 			enter(c|0x20|at(0)<<8|at(1)<<16, e)
 		}
 	}
+	return 0, false
 }
 
 // caseForms gives the beginnings of a literal in all letter cases, as far as

@@ -88,7 +88,8 @@ func (s *Set) runs(text []byte, i, done int, m uint64, dst []Hit) ([]Hit, int) {
 				start++
 			}
 			end, n := digitRun(text, start)
-			if n >= minDigits {
+			fraction := n == end-start && start > 1 && text[start-1] == '.' && isDigit(text[start-2])
+			if n >= minDigits && !fraction {
 				dst = append(dst, Hit{s.digits - 1, int32(start), int32(end)})
 			}
 			done = end

@@ -19,6 +19,8 @@ import (
 // *Concurrency:* immutable, safe for concurrent use.
 type Set struct {
 	bits    [gramHashes / 64]uint64
+	fours   [gramHashes / 64]uint64 // The 4 bytes of a literal's two neighbouring grams.
+	short   [gramHashes / 64]uint64 // Grams of literals without two of them.
 	before  [gramHashes / 64]uint32 // How many bits are set in the words before.
 	starts  []uint32                // Where in entries a set bit's literals begin; one more at the end.
 	entries []entry
@@ -93,7 +95,7 @@ func (s *Set) scan(text []byte, dst []Hit) (_ []Hit, wide bool) {
 		}
 		i := len(text) - len(rest)
 		for j := 0; j < 8; j += 2 {
-			if h := gramHash(uint32(l)); s.has(h) {
+			if h := gramHash(uint32(l)); s.has(h) && s.likely(text, i+j, h) {
 				dst = s.confirm(text, i+j, h, dst)
 			}
 			l = l>>16 | n<<48
@@ -116,7 +118,7 @@ func (s *Set) scan(text []byte, dst []Hit) (_ []Hit, wide bool) {
 		}
 		seen |= w | v
 		for j := 0; j < 16 && at+j+1 < len(text); j += 2 {
-			if h := gramHash(uint32(w | lower)); s.has(h) {
+			if h := gramHash(uint32(w | lower)); s.has(h) && s.likely(text, at+j, h) {
 				dst = s.confirm(text, at+j, h, dst)
 			}
 			w = w>>16 | v<<48
@@ -134,6 +136,24 @@ func (s *Set) scan(text []byte, dst []Hit) (_ []Hit, wide bool) {
 
 // has says whether a gram of that hash is one of a literal.
 func (s *Set) has(h uint32) bool { return s.bits[h>>6]&(1<<(h&63)) != 0 }
+
+// likely says whether the gram found at pos stands beside the one that goes
+// with it. It spares most gram hits the way to their literals.
+func (s *Set) likely(text []byte, pos int, h uint32) bool {
+	if pos > 0 && pos+4 <= len(text) {
+		w := binary.LittleEndian.Uint32(text[pos-1:])
+		if four := fourHash(w); s.fours[four>>6]&(1<<(four&63)) != 0 {
+			return true
+		}
+		w = binary.LittleEndian.Uint32(text[pos:])
+		four := fourHash(w)
+		return (s.fours[four>>6]&(1<<(four&63)) | s.short[h>>6]&(1<<(h&63))) != 0
+	}
+	return true
+}
+
+// fourHash takes 4 bytes.
+func fourHash(w uint32) uint32 { return (w | lower&0xffffffff) * 0x9e3779b1 >> (32 - gramBits) }
 
 // confirm compares the literals that have the gram found at pos.
 func (s *Set) confirm(text []byte, pos int, h uint32, dst []Hit) []Hit {

@@ -1,6 +1,7 @@
 package scan_test
 
 import (
+	"bytes"
 	"math/rand/v2"
 	"regexp"
 	"slices"
@@ -101,5 +102,34 @@ func TestBuilder_IDs(t *testing.T) {
 	}
 	if got := b.Literal("other"); got != 1 {
 		t.Errorf("second literal got %d", got)
+	}
+}
+
+// The runs of digits are those that an expression finds, wherever they stand
+// in a text.
+func TestScan_DigitRuns(t *testing.T) {
+	t.Parallel()
+	var b scan.Builder
+	b.Digits()
+	set := b.Build()
+	run := regexp.MustCompile(`[0-9](?:[ -]?[0-9]){8,}`)
+	r := rand.New(rand.NewPCG(3, 4))
+	const alphabet = "00123456789 --. :Tx"
+	for range 100_000 {
+		text := make([]byte, r.IntN(150))
+		for i := range text {
+			text[i] = alphabet[r.IntN(len(alphabet))]
+		}
+		var want []scan.Hit
+		for _, m := range run.FindAllIndex(text, -1) {
+			part := text[m[0]:m[1]]
+			fraction := m[0] > 1 && text[m[0]-1] == '.' && text[m[0]-2] >= '0' && text[m[0]-2] <= '9' && !bytes.ContainsAny(part, " -")
+			if !fraction {
+				want = append(want, scan.Hit{Pos: int32(m[0]), End: int32(m[1])})
+			}
+		}
+		if got := set.Scan(text, nil); !slices.Equal(got, want) {
+			t.Fatalf("%q: %v, want %v", text, got, want)
+		}
 	}
 }
