@@ -195,6 +195,12 @@ func TestReporter(t *testing.T) {
 	if len(lines) != 1 || lines[0] != "index tomorrow: k (status 400), 1 documents since the last such line" {
 		t.Errorf("an index of a later day: %q", lines)
 	}
+	r.Aside("a", "mapper_parsing_exception", 400, 2)
+	r.Aside("", "panic", 0, 1)
+	if len(lines) != 3 || lines[1] != "dead letters: mapper_parsing_exception (status 400) in index a, 2 records" || lines[2] != "dead letters: panic, 1 records" {
+		t.Errorf("dead letters: %q", lines)
+	}
+	lines = lines[:1]
 	r.Report("", "timeout", 0, 3)
 	if len(lines) != 2 || lines[1] != "destination: timeout, 3 documents wait" {
 		t.Errorf("no answer: %q", lines)

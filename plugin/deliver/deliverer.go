@@ -343,13 +343,7 @@ func (t *sendTask) exchange(which []int32) *Answer {
 	req := d.request(t.batch.Body, t.batch.Docs, which, t.until)
 	req.Failed = d.failed
 	d.dest.Send(t.ctx, &req, ans)
-	d.counters.Requests.Add(uint64(max(ans.Attempts, 0)))
-	d.counters.Bytes.Add(uint64(max(ans.Bytes, 0)))
-	repeats := ans.Attempts - 1
-	if t.retry {
-		repeats++
-	}
-	d.counters.Retries.Add(uint64(max(repeats, 0)))
+	d.count(ans, t.retry)
 
 	if ans.Verdict == Items && len(ans.Items) != len(which) {
 		ans.Verdict, ans.Cause = NoAnswer, "answer with another number of documents"
@@ -383,6 +377,17 @@ func (d *Deliverer) request(body []byte, docs []Doc, which []int32, until time.T
 		Body: body, Docs: docs, Which: which, RetryUntil: until,
 		Timeout: d.o.Timeout, RetryWaitMin: d.o.RetryWaitMin, RetryWaitMax: d.o.RetryWaitMax,
 	}
+}
+
+// count counts the requests of an exchange; again says that it repeats another.
+func (d *Deliverer) count(ans *Answer, again bool) {
+	repeats := ans.Attempts - 1
+	if again {
+		repeats++
+	}
+	d.counters.Requests.Add(uint64(max(ans.Attempts, 0)))
+	d.counters.Retries.Add(uint64(max(repeats, 0)))
+	d.counters.Bytes.Add(uint64(max(ans.Bytes, 0)))
 }
 
 // failed hears of each attempt that brought nothing usable while the
@@ -632,6 +637,9 @@ func (d *Deliverer) bury(ctx context.Context, letters []DeadLetter, until time.T
 		d.counters.DeadInFile.Add(uint64(len(left)))
 	}
 	d.counters.Dead.Add(uint64(len(letters)))
+	for i := range letters {
+		d.reporter.Aside(letters[i].Index, letters[i].Error, letters[i].Status, 1)
+	}
 	return nil
 }
 
@@ -658,9 +666,9 @@ func (d *Deliverer) index(ctx context.Context, letters []DeadLetter, until time.
 		var ans Answer
 		if !d.o.Now().After(until) {
 			req := d.request(body, docs, which, until)
+			req.Failed = d.failed
 			d.dest.Send(ctx, &req, &ans)
-			d.counters.Requests.Add(uint64(ans.Attempts))
-			d.counters.Bytes.Add(uint64(ans.Bytes))
+			d.count(&ans, false)
 		}
 		for k := range docs {
 			if ans.Verdict != Items || len(ans.Items) != len(docs) || ans.Items[k].Outcome != Delivered {

@@ -21,7 +21,10 @@ type Reporter struct {
 	kinds map[trouble]*tally
 }
 
-type trouble struct{ index, kind string }
+type trouble struct {
+	index, kind string
+	aside       bool // dead letters were written
+}
 
 type tally struct {
 	last  time.Time
@@ -44,10 +47,20 @@ func NewReporter(now func() time.Time, log func(line string)) *Reporter {
 // meant. The kind must be a word of ours or an error type: it is written as it
 // is.
 func (r *Reporter) Report(index, kind string, status, n int) {
+	r.note(trouble{index: index, kind: kind}, status, n)
+}
+
+// Aside notes that n records became dead letters for one reason. The index may
+// be empty, and the status 0, for records that were never sent.
+func (r *Reporter) Aside(index, kind string, status, n int) {
+	r.note(trouble{index: index, kind: kind, aside: true}, status, n)
+}
+
+// note counts, and writes a line when it is time for one.
+func (r *Reporter) note(key trouble, status, n int) {
 	if n <= 0 {
 		return
 	}
-	key := trouble{index, kind}
 	r.mu.Lock()
 	t := r.kinds[key]
 	if t == nil && len(r.kinds) >= reportKeys {
@@ -59,7 +72,7 @@ func (r *Reporter) Report(index, kind string, status, n int) {
 			}
 		}
 		if len(r.kinds) >= reportKeys {
-			key = trouble{"others", "several"}
+			key = trouble{index: "others", kind: "several", aside: key.aside}
 			t = r.kinds[key]
 		}
 	}
@@ -83,9 +96,14 @@ func (r *Reporter) Report(index, kind string, status, n int) {
 	if status != 0 {
 		at = fmt.Sprintf(" (status %d)", status)
 	}
-	if key.index == "" {
+	switch {
+	case key.aside && key.index == "":
+		r.log(fmt.Sprintf("dead letters: %s%s, %d records", key.kind, at, count))
+	case key.aside:
+		r.log(fmt.Sprintf("dead letters: %s%s in index %s, %d records", key.kind, at, key.index, count))
+	case key.index == "":
 		r.log(fmt.Sprintf("destination: %s%s, %d documents wait", key.kind, at, count))
-		return
+	default:
+		r.log(fmt.Sprintf("index %s: %s%s, %d documents since the last such line", key.index, key.kind, at, count))
 	}
-	r.log(fmt.Sprintf("index %s: %s%s, %d documents since the last such line", key.index, key.kind, at, count))
 }

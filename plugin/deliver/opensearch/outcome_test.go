@@ -84,3 +84,82 @@ func TestWhole(t *testing.T) {
 		}
 	}
 }
+
+// Whatever a server says, only what the table names is delivered, dead or
+// blocked; all else is sent again.
+func TestClassify_NothingUnnamed(t *testing.T) {
+	types := []string{"", "never_heard_of"}
+	for typ := range known {
+		types = append(types, typ)
+	}
+	for status := 100; status < 600; status++ {
+		for _, typ := range types {
+			for h := noHint; h <= hintDocument; h++ {
+				for _, create := range []bool{false, true} {
+					it := itemAnswer{create: create, status: status, typ: typ, hint: h}
+					got, unclear := classify(&it)
+					class := known[typ].class
+					want := deliver.Later
+					switch {
+					case status == 200 || status == 201:
+						if typ == "" {
+							want = deliver.Delivered
+						}
+					case status == 409 && create && typ == "version_conflict_engine_exception":
+						want = deliver.Delivered
+					case status == 413, status == 400 && (class == classPoison || typ == illegalArgument && h == hintDocument):
+						want = deliver.Dead
+					case status == 401, status == 403, status == 404, status == 405, status == 407,
+						(status == 400 || status == 429) && class == classAct, status == 400 && typ == illegalArgument && h == hintIndex:
+						want = deliver.Blocked
+					}
+					if got.Outcome != want || int(got.Status) != status || got.Type != typ {
+						t.Fatalf("%+v: %+v, want %v", it, got, want)
+					}
+					if want := status == 400 && typ == illegalArgument && h == noHint; unclear != want {
+						t.Fatalf("%+v: unclear %v, want %v", it, unclear, want)
+					}
+				}
+			}
+		}
+	}
+}
+
+func TestWhole_NothingUnnamed(t *testing.T) {
+	for status := 100; status < 600; status++ {
+		switch status {
+		case 400, 401, 403, 404, 405, 407, 413, 429:
+			continue
+		}
+		for typ := range known {
+			if got := whole(status, typ); got != deliver.NoAnswer {
+				t.Errorf("%d %q: verdict %d", status, typ, got)
+			}
+		}
+	}
+}
+
+// Reasons as OpenSearch 2.19.4 gives them.
+func TestHintOf(t *testing.T) {
+	for reason, want := range map[string]hint{
+		"pipeline with id [nope] does not exist":                                               hintIndex,
+		"no write index is defined for alias [al]. The write index may be explicitly disabled": hintIndex,
+		"only write ops with an op_type of create are allowed in data streams":                 hintIndex,
+		"number of documents in the index cannot exceed 2147483519":                            hintIndex,
+		"Limit of total fields [3] has been exceeded":                                          hintDocument,
+		"Limit of mapping depth [20] has been exceeded due to object field [a]":                hintDocument,
+		"Document contains at least one immense term in field=\"k\" (whose UTF8 encoding is":   hintDocument,
+		"mapper [a.x] cannot be changed from type [text] to [long]":                            hintDocument,
+		"can't merge a non object mapping [log] with an object mapping":                        hintDocument,
+		"Field name [_ignored] is longer than the limit of [5] characters":                     hintDocument,
+		"field [a] not present as part of path [a]":                                            noHint,
+		"unable to convert [x] to integer":                                                     noHint,
+		"if _id is specified it must not be empty":                                             noHint,
+		"":         noHint,
+		"pipeline": noHint,
+	} {
+		if got := hintOf([]byte(reason)); got != want {
+			t.Errorf("%q: %d, want %d", reason, got, want)
+		}
+	}
+}
