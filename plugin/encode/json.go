@@ -15,16 +15,6 @@ const (
 	highs = 0x8080808080808080
 )
 
-// escapes marks the bytes of eight that JSON does not take as they are:
-// control characters, quote and backslash.
-func escapes(x uint64) uint64 {
-	quote := x ^ '"'*ones
-	slash := x ^ '\\'*ones
-	// A byte below n makes the high bit of (x - n) & ^x; a zero byte does so
-	// for n = 1. Borrows only ever add marks above a true one.
-	return ((x-0x20*ones)&^x | (quote-ones)&^quote | (slash-ones)&^slash) & highs
-}
-
 // appendString appends text as a JSON string; invalid UTF-8 becomes U+FFFD.
 func appendString(dst, text []byte) []byte {
 	dst = append(dst, '"')
@@ -36,14 +26,20 @@ func appendString(dst, text []byte) []byte {
 // written as they are looked at, eight at a time.
 func appendEscaped(dst, text []byte) []byte {
 	n, i := len(dst), 0
-	wide := uint64(highs) // what is not ASCII is looked at, until it is known to be valid
+	valid := false // to the end; what is not ASCII then needs no look
 	dst = slices.Grow(dst, len(text)+2*maxEscape)
 	out := dst[:cap(dst)]
 	for i < len(text) {
 		if i+8 <= len(text) {
 			w := binary.LittleEndian.Uint64(text[i:])
 			binary.LittleEndian.PutUint64(out[n:], w)
-			m := escapes(w) | w&wide
+			// A byte below n makes the high bit of x - n, a zero byte does so
+			// for n = 1; others do only where the byte is not ASCII. Borrows
+			// add marks only above a true one.
+			m := (w | (w - 0x20*ones) | ((w ^ '"'*ones) - ones) | ((w ^ '\\'*ones) - ones)) & highs
+			if valid {
+				m &^= w
+			}
 			if m == 0 {
 				i, n = i+8, n+8
 				continue
@@ -53,11 +49,11 @@ func appendEscaped(dst, text []byte) []byte {
 		}
 		c := text[i]
 		switch {
-		case c >= utf8.RuneSelf && wide != 0:
+		case c >= utf8.RuneSelf && !valid:
 			// The usual case is text that is valid to its end: one check for
 			// all of it.
 			if utf8.Valid(text[i:]) {
-				wide = 0
+				valid = true
 				continue
 			}
 			r, size := utf8.DecodeRune(text[i:])

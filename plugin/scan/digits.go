@@ -66,33 +66,38 @@ func nine(m uint64) bool {
 // digits are the bits of m, and gives the end of the last run looked at; done
 // is what it gave before.
 func (s *Set) runs(text []byte, i, done int, m uint64, dst []Hit) ([]Hit, int) {
+	parts := m // of runs: digits and what separates them
 	for gaps := m << 1 & (m >> 1) &^ m; gaps != 0; gaps &= gaps - 1 {
 		k := bits.TrailingZeros64(gaps)
-		if isSeparator(text[i+k]) {
-			m |= 1 << k
-		}
+		parts |= separates[text[i+k]] << k
 	}
-	r := m & (m >> 1)
+	r := parts & (parts >> 1)
 	r &= r >> 2
 	r &= r >> 4
 	for r &= r >> 1; r != 0; {
-		// The run may begin before the window and end behind it.
 		k := bits.TrailingZeros64(r)
 		start := i + k
 		if start >= done {
-			for start > done && (isDigit(text[start-1]) ||
-				start-1 > done && isSeparator(text[start-1]) && isDigit(text[start-2])) {
-				start--
+			n := 0
+			size := bits.TrailingZeros64(^(parts >> k))
+			if end := start + size; k > 1 && k+size < 63 {
+				n, done = bits.OnesCount64(m>>k&(1<<size-1)), end
+			} else {
+				// The run may begin before the window or end behind it; a separator
+				// at the very edge is not among the parts.
+				for start > done && (isDigit(text[start-1]) ||
+					start-1 > done && isSeparator(text[start-1]) && isDigit(text[start-2])) {
+					start--
+				}
+				if !isDigit(text[start]) {
+					start++
+				}
+				done, n = digitRun(text, start)
 			}
-			if !isDigit(text[start]) {
-				start++
-			}
-			end, n := digitRun(text, start)
-			fraction := n == end-start && start > 1 && text[start-1] == '.' && isDigit(text[start-2])
+			fraction := n == done-start && start > 1 && text[start-1] == '.' && isDigit(text[start-2])
 			if n >= minDigits && !fraction {
-				dst = append(dst, Hit{s.digits - 1, int32(start), int32(end)})
+				dst = append(dst, Hit{s.digits - 1, int32(start), int32(done)})
 			}
-			done = end
 		}
 		if done-i >= 64 {
 			break
@@ -101,6 +106,10 @@ func (s *Set) runs(text []byte, i, done int, m uint64, dst []Hit) ([]Hit, int) {
 	}
 	return dst, done
 }
+
+// separates has 1 for what may stand between two digits of a run. It is shared
+// and never changed.
+var separates = [256]uint64{' ': 1, '-': 1}
 
 func isSeparator(c byte) bool { return c == ' ' || c == '-' }
 
