@@ -65,6 +65,7 @@ type Encoder struct {
 	plan    []place // of each top level field of the record at hand
 	lasting bool    // the plan depends on nothing but the keys
 	moved   bool    // some field goes under "original"
+	same    bool    // the keys are written as in the record before
 	slots   []slot  // where each field of the record before was written
 	kids    []int32 // stack of children lists, see children
 
@@ -86,7 +87,9 @@ const (
 	nowhere // a later field has the same key
 )
 
-type slot struct{ off, end int }
+// slot is where a field stands in the body, its comma first, and where its
+// value begins; empty where that is not to be used again.
+type slot struct{ off, value, end int }
 
 // New makes an encoder.
 func New(cfg *Config) *Encoder {
@@ -183,23 +186,33 @@ func (e *Encoder) document(dst []byte, in *Input) []byte {
 func (e *Encoder) field(dst []byte, rec *decode.Record, i int) []byte {
 	f := &rec.Fields[i]
 	edited := len(e.cuts) > 0 && e.edited(f.Node, rec.Nodes[f.Node].End)
-	if s := e.slots[i]; f.Same && !edited && s.end > s.off {
-		at := len(dst)
-		dst = append(dst, dst[s.off:s.end]...)
-		e.slots[i] = slot{at, len(dst)}
-		return dst
-	}
-	if edited && e.dropped(f.Node) {
-		e.slots[i] = slot{}
-		return dst
-	}
-	at := len(dst)
-	dst = append(dst, ',')
-	dst = e.pair(dst, rec, f.Node)
+	at, s := len(dst), e.slots[i]
 	e.slots[i] = slot{}
-	if !edited {
-		e.slots[i] = slot{at, len(dst)}
+	if edited {
+		if e.dropped(f.Node) {
+			return dst
+		}
+		dst = append(dst, ',')
+		return e.pair(dst, rec, f.Node)
 	}
+	if f.Same && s.end > s.off {
+		dst = append(dst, dst[s.off:s.end]...)
+		e.slots[i] = slot{at, at + s.value - s.off, len(dst)}
+		return dst
+	}
+	if e.same && s.end > s.off {
+		dst = append(dst, dst[s.off:s.value]...)
+	} else {
+		dst = append(dst, ',')
+		dst = append(e.key(dst, rec, f.Node), ':')
+	}
+	value := len(dst)
+	if n := &rec.Nodes[f.Node]; n.Kind == decode.Str {
+		dst = appendString(dst, rec.Text(n))
+	} else {
+		dst = e.value(dst, rec, f.Node)
+	}
+	e.slots[i] = slot{at, value, len(dst)}
 	return dst
 }
 

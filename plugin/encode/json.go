@@ -15,6 +15,15 @@ const (
 	highs = 0x8080808080808080
 )
 
+// marks has the high bits of the bytes of eight that JSON does not take as
+// they are: control characters, quote, backslash and what is not ASCII.
+func marks(w uint64) uint64 {
+	// A byte below n makes the high bit of x - n, a zero byte does so for
+	// n = 1; others do only where the byte is not ASCII. Borrows add marks only
+	// above a true one.
+	return (w | (w - 0x20*ones) | ((w ^ '"'*ones) - ones) | ((w ^ '\\'*ones) - ones)) & highs
+}
+
 // appendString appends text as a JSON string; invalid UTF-8 becomes U+FFFD.
 func appendString(dst, text []byte) []byte {
 	dst = append(dst, '"')
@@ -33,10 +42,7 @@ func appendEscaped(dst, text []byte) []byte {
 		if i+8 <= len(text) {
 			w := binary.LittleEndian.Uint64(text[i:])
 			binary.LittleEndian.PutUint64(out[n:], w)
-			// A byte below n makes the high bit of x - n, a zero byte does so
-			// for n = 1; others do only where the byte is not ASCII. Borrows
-			// add marks only above a true one.
-			m := (w | (w - 0x20*ones) | ((w ^ '"'*ones) - ones) | ((w ^ '\\'*ones) - ones)) & highs
+			m := marks(w)
 			if valid {
 				m &^= w
 			}
@@ -46,6 +52,18 @@ func appendEscaped(dst, text []byte) []byte {
 			}
 			k := bits.TrailingZeros64(m) >> 3
 			i, n = i+k, n+k
+		} else if len(text) >= 8 {
+			// The last bytes alone, moved to where a word begins.
+			rest := len(text) - i
+			w := binary.LittleEndian.Uint64(text[len(text)-8:]) >> (64 - 8*rest)
+			m := marks(w)
+			if valid {
+				m &^= w
+			}
+			if m<<(64-8*rest) == 0 {
+				binary.LittleEndian.PutUint64(out[n:], w)
+				return out[:n+rest]
+			}
 		}
 		c := text[i]
 		switch {

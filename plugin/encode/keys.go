@@ -87,7 +87,8 @@ func ascii(b []byte) bool {
 func (e *Encoder) layout(rec *decode.Record) *merged {
 	around := len(rec.Group) > 0 || len(rec.Meta) > 0
 	special := around || e.cfg.MergeLog || e.keysCut(rec)
-	if !special && e.lasting && rec.SameKeys && len(e.plan) == len(rec.Fields) {
+	e.same = !special && e.lasting && rec.SameKeys && len(e.plan) == len(rec.Fields)
+	if e.same {
 		return nil
 	}
 	e.plan, e.moved, e.lasting = e.plan[:0], false, !special
