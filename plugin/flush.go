@@ -111,7 +111,7 @@ func (f *flush) begin(tag string, chunk []byte) {
 	f.batch.Tag, f.batch.RuleVersion = string(f.tag), f.rules.Version
 	f.reader.MaxRecord = int(in.cfg.RecordMax)
 	f.empty()
-	f.looker.forget()
+	f.skipped()
 	f.rules.Redact.Begin(&f.redact)
 }
 
@@ -143,6 +143,7 @@ func (f *flush) empty() {
 // cannot be compared with it.
 func (f *flush) skipped() {
 	f.looker.forget()
+	f.detect.Forget()
 	f.encoder.Forget()
 }
 
@@ -187,6 +188,7 @@ func (f *flush) one() {
 		}
 	}
 	if done {
+		f.detect.Forget()
 		f.encoder.Forget()
 		return
 	}

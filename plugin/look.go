@@ -1,6 +1,8 @@
 package plugin
 
 import (
+	"slices"
+
 	"github.com/seclog/seclog/plugin/decode"
 	"github.com/seclog/seclog/plugin/scan"
 )
@@ -13,10 +15,12 @@ type looker struct {
 	turn  int
 	found [2][]scan.Found
 	hits  [2][]scan.Hit
-	at    [2][]int32 // where each field's finds begin in found, and where the last one's end
-	base  [2][]int32 // the node that each field began at
-	valid bool       // the record before was looked at
+	marks [2][]mark // of each field, and one more behind the last
+	valid bool      // the record before was looked at
 }
+
+// mark is where a field begins in the nodes, and where its finds begin in found.
+type mark struct{ node, found int32 }
 
 // forget drops the record before.
 func (l *looker) forget() { l.valid = false }
@@ -29,20 +33,30 @@ func (l *looker) look(set *scan.Set, rec *decode.Record) []scan.Found {
 	l.turn ^= 1
 	now := l.turn
 	l.found[now], l.hits[now] = l.found[now][:0], l.hits[now][:0]
-	l.at[now], l.base[now] = l.at[now][:0], l.base[now][:0]
-	for i, f := range rec.Fields {
-		l.at[now] = append(l.at[now], int32(len(l.found[now])))
-		l.base[now] = append(l.base[now], f.Node)
-		if f.Same && l.valid && i+1 < len(l.at[old]) {
-			l.again(old, i, f.Node)
+	before := l.marks[old]
+	if !l.valid {
+		before = nil
+	}
+	marks := slices.Grow(l.marks[now][:0], len(rec.Fields)+1)[:len(rec.Fields)+1]
+	l.marks[now] = marks
+	for i := range rec.Fields {
+		f := &rec.Fields[i]
+		marks[i] = mark{f.Node, int32(len(l.found[now]))}
+		if i+1 < len(before) {
+			if f.Same {
+				if before[i].found < before[i+1].found {
+					l.again(old, before[i], before[i+1], f.Node)
+				}
+				continue
+			}
+			// Most records have the keys of the one before, so a key without
+			// hits is not looked at again either.
+			l.nodes(set, rec, f.Node, rec.Nodes[f.Node].End, rec.SameKeys && l.keyClean(old, before[i], before[i+1]))
 			continue
 		}
-		// Most records have the keys of the one before, so a key without hits
-		// is not looked at again either.
-		clean := rec.SameKeys && l.valid && i+1 < len(l.at[old]) && l.keyClean(old, i)
-		l.nodes(set, rec, f.Node, rec.Nodes[f.Node].End, clean)
+		l.nodes(set, rec, f.Node, rec.Nodes[f.Node].End, false)
 	}
-	l.at[now] = append(l.at[now], int32(len(l.found[now])))
+	marks[len(rec.Fields)] = mark{found: int32(len(l.found[now]))}
 	for _, list := range [2][]decode.Field{rec.Meta, rec.Group} {
 		for _, f := range list {
 			l.nodes(set, rec, f.Node, rec.Nodes[f.Node].End, false)
@@ -52,22 +66,24 @@ func (l *looker) look(set *scan.Set, rec *decode.Record) []scan.Found {
 	return l.found[now]
 }
 
-// again takes over the finds of a field that is the same.
-func (l *looker) again(old, i int, node int32) {
+// again takes over the finds of a field that is the same: from first up to end
+// in the record before.
+func (l *looker) again(old int, first, end mark, node int32) {
 	now := old ^ 1
-	for _, f := range l.found[old][l.at[old][i]:l.at[old][i+1]] {
-		mark := len(l.hits[now])
+	for _, f := range l.found[old][first.found:end.found] {
+		at := len(l.hits[now])
 		l.hits[now] = append(l.hits[now], f.Hits...)
-		f.Node += node - l.base[old][i]
-		f.Hits = l.hits[now][mark:len(l.hits[now]):len(l.hits[now])]
+		f.Node += node - first.node
+		f.Hits = l.hits[now][at:len(l.hits[now]):len(l.hits[now])]
 		l.found[now] = append(l.found[now], f)
 	}
 }
 
-// keyClean says whether the key of the i-th field before had no hits.
-func (l *looker) keyClean(old, i int) bool {
-	for _, f := range l.found[old][l.at[old][i]:l.at[old][i+1]] {
-		if f.Key && f.Node == l.base[old][i] {
+// keyClean says whether the key of the field from first up to end had no hits
+// in the record before.
+func (l *looker) keyClean(old int, first, end mark) bool {
+	for _, f := range l.found[old][first.found:end.found] {
+		if f.Key && f.Node == first.node {
 			return false
 		}
 	}
@@ -93,10 +109,10 @@ func (l *looker) nodes(set *scan.Set, rec *decode.Record, first, end int32, skip
 
 func (l *looker) text(set *scan.Set, text []byte, node int32, key bool) {
 	hits := l.hits[l.turn]
-	mark := len(hits)
+	from := len(hits)
 	hits = set.Scan(text, hits)
 	l.hits[l.turn] = hits
-	if len(hits) > mark {
-		l.found[l.turn] = append(l.found[l.turn], scan.Found{Node: node, Key: key, Hits: hits[mark:len(hits):len(hits)]})
+	if len(hits) > from {
+		l.found[l.turn] = append(l.found[l.turn], scan.Found{Node: node, Key: key, Hits: hits[from:len(hits):len(hits)]})
 	}
 }

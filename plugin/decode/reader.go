@@ -157,7 +157,9 @@ func (r *Reader) record(rec *Record) (marker bool, reason string) {
 	if !ok {
 		return false, reasonCorrupt
 	}
-	if paired {
+	if paired && pos < len(r.src) && r.src[pos] == emptyMap {
+		pos++ // no metadata, as with all that is not OTLP
+	} else if paired {
 		metaAt = pos
 		if pos, ok = skip(r.src, metaAt); !ok {
 			return false, reasonCorrupt
@@ -243,12 +245,16 @@ func (r *Reader) body(pos int, fields []Field, oldNodes []Node, old []Field) ([]
 				continue
 			}
 		}
-		k, kk, next, ok := w.key(pos)
-		if !ok {
+		var k Span
+		var kk Kind
+		if k, kk, pos, ok = w.key(pos); !ok {
 			w.fail = reasonCorrupt
 			return fields, pos, false
 		}
-		if pos = w.value(next, 1, k, kk); w.fail != "" {
+		if end, text, ok := shortText(r.src, pos); ok && at < w.limit {
+			w.nodes = append(w.nodes, Node{Key: k, KeyKind: kk, Kind: Str, Depth: 1, Text: text, End: int32(at + 1)})
+			pos = end
+		} else if pos = w.value(pos, 1, k, kk); w.fail != "" {
 			return fields, pos, false
 		}
 		if sameKeys {
@@ -275,6 +281,13 @@ func (w *walker) copyNodes(nodes []Node, delta int32) {
 // seconds and nanoseconds), integer or float seconds. A value of another kind
 // leaves the time at 0; false means that the bytes are corrupt.
 func readTime(b []byte, pos int) (sec int64, nsec int32, next int, ok bool) {
+	if len(b)-pos >= 10 && b[pos] == fixext8 && b[pos+1] == 0 {
+		p := b[pos+2 : pos+10]
+		s, n := binary.BigEndian.Uint32(p), binary.BigEndian.Uint32(p[4:])
+		if n != 0 && n < 1e9 {
+			return int64(s), int32(n), pos + 10, true
+		}
+	}
 	h, ok := readHead(b, pos)
 	if !ok {
 		return 0, 0, pos, false

@@ -105,6 +105,31 @@ func readHead(b []byte, pos int) (head, bool) {
 	return h, h.size <= len(b)-h.off
 }
 
+// First bytes that stand in nearly every record.
+const (
+	emptyMap = 0x80
+	fixext8  = 0xd7
+	str8     = 0xd9
+)
+
+// shortText reads a string of less than 256 bytes, which most values and all
+// keys are. It is false for whatever else stands there.
+func shortText(b []byte, pos int) (end int, text Span, ok bool) {
+	if uint(pos)+1 >= uint(len(b)) {
+		return 0, Span{}, false
+	}
+	c := b[pos]
+	pos++
+	size := int(c & 0x1f)
+	if c == str8 {
+		size = int(b[pos])
+		pos++
+	} else if c>>5 != 0xa0>>5 {
+		return 0, Span{}, false
+	}
+	return pos + size, Span{Off: uint32(pos), Len: uint32(size)}, size <= len(b)-pos
+}
+
 // extraBytes counts, for the first bytes 0xc0 to 0xdf, the bytes that follow
 // before the payload: lengths, numbers, the type of an extension.
 const extraBytes = "\x00\x00\x00\x00\x01\x02\x04\x02\x03\x05\x04\x08\x01\x02\x04\x08" +
@@ -202,6 +227,9 @@ func (w *walker) value(pos int, depth int, key Span, keyKind Kind) int {
 
 // key reads the key at pos and gives the place after it.
 func (w *walker) key(pos int) (Span, Kind, int, bool) {
+	if end, text, ok := shortText(w.src, pos); ok {
+		return text, Str, end, true
+	}
 	h, ok := readHead(w.src, pos)
 	if !ok {
 		return Span{}, Nil, pos, false

@@ -169,6 +169,9 @@ func (e *Engine) Rules() []*Rule { return e.rules }
 // Detect gives the rules that fire on a record, as ascending indexes into
 // Rules. Found are the hits of the one scan in all its strings.
 //
+// The state takes rec.SameKeys to mean the record that it was handed before;
+// where that is not so, Forget is to be called first.
+//
 // Bytes: valid until the state's next use.
 func (e *Engine) Detect(st *State, rec *decode.Record, found []scan.Found) []int32 {
 	if st.engine != e {
@@ -183,10 +186,17 @@ func (e *Engine) Detect(st *State, rec *decode.Record, found []scan.Found) []int
 		e.announced(st, rec, found)
 	}
 	if e.whenBits != 0 {
-		for i := range rec.Fields {
-			key := rec.Key(&rec.Nodes[rec.Fields[i].Node])
-			if e.whenBits&keyBit(key) != 0 {
-				e.askFields(st, rec, e.whenKeys[string(key)])
+		// Keys that no condition names are not asked about again.
+		if !st.plain || !rec.SameKeys {
+			st.plain = true
+			for i := range rec.Fields {
+				key := rec.Key(&rec.Nodes[rec.Fields[i].Node])
+				if e.whenBits&keyBit(key) != 0 {
+					if whens := e.whenKeys[string(key)]; len(whens) > 0 {
+						st.plain = false
+						e.askFields(st, rec, whens)
+					}
+				}
 			}
 		}
 	}

@@ -38,6 +38,7 @@ type State struct {
 	active    []activation
 	activeFor []uint32 // per pipeline: stamp of the record it is active for
 	record    uint32
+	plain     bool // no condition names a key of the record before
 	candidate []uint64
 	fired     []uint64
 	out       []int32
@@ -49,6 +50,9 @@ type activation struct {
 	pipe int32
 	node int32
 }
+
+// Forget drops what is remembered of the record before.
+func (st *State) Forget() { st.plain = false }
 
 // attach makes the state fit the engine.
 func (st *State) attach(e *Engine) {
