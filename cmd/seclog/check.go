@@ -1,12 +1,15 @@
 package main
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"strings"
 
 	"github.com/seclog/seclog/plugin"
 	"github.com/seclog/seclog/plugin/config"
 	"github.com/seclog/seclog/plugin/detect"
+	"github.com/seclog/seclog/plugin/redact"
 	"github.com/seclog/seclog/rules"
 )
 
@@ -27,9 +30,21 @@ Examples:
 
 // Run checks the rules.
 func (c *checkCommand) Run(s *streams) error {
+	if len(c.Paths) == 0 && c.NoBuiltin {
+		return errors.New("check: no path, and --no-builtin: nothing to check")
+	}
+	if c.KeyFile != "" {
+		// Known now, since it is no fault of a rule.
+		if _, err := redact.LoadKeys(c.KeyFile); err != nil {
+			return err
+		}
+	}
 	var files plugin.RuleFiles
 	for _, p := range c.Paths {
 		if err := files.AddPath(p); err != nil {
+			if pathErr := (*fs.PathError)(nil); !errors.As(err, &pathErr) {
+				err = fmt.Errorf("%s: %w", p, err)
+			}
 			return err
 		}
 	}
@@ -56,7 +71,11 @@ func (c *checkCommand) Run(s *streams) error {
 		return exitCode(exitFindings)
 	}
 	for _, r := range append(rs.Refused, rs.Detect.RunExamples()...) {
-		refuse(fmt.Sprintf("%s:%d: %s: %s", r.File, r.Line, r.Rule, r.Reason))
+		line := fmt.Sprintf("%s:%d: ", r.File, r.Line)
+		if r.Rule != "" { // a file that could not be read has none
+			line += r.Rule + ": "
+		}
+		refuse(line + r.Reason)
 	}
 	for _, err := range rs.Redact.RunExamples() {
 		refuse(err.Error())

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"strconv"
 	"strings"
 	"time"
@@ -20,6 +21,8 @@ type input struct {
 	format  string
 	timeKey string
 	now     func() time.Time
+
+	noObject int // lines of json that were taken as text
 }
 
 const (
@@ -29,7 +32,7 @@ const (
 
 // chunks reads r to its end and gives the chunks to flush. A chunk ends early
 // where no more input is waiting, so that a pipe shows its lines at once.
-func (in input) chunks(r io.Reader, flush func([]byte) error) error {
+func (in *input) chunks(r io.Reader, flush func([]byte) error) error {
 	if in.format == "msgpack" {
 		b, err := io.ReadAll(r)
 		if err != nil {
@@ -75,7 +78,7 @@ func readLine(br *bufio.Reader) ([]byte, error) {
 	}
 }
 
-func (in input) record(line []byte) (time.Time, decodetest.Map) {
+func (in *input) record(line []byte) (time.Time, decodetest.Map) {
 	switch in.format {
 	case "json":
 		return in.json(line)
@@ -86,10 +89,10 @@ func (in input) record(line []byte) (time.Time, decodetest.Map) {
 }
 
 // cri reads the format of container runtimes: time, stream, P or F, text.
-func (in input) cri(line string) (time.Time, decodetest.Map) {
+func (in *input) cri(line string) (time.Time, decodetest.Map) {
 	parts := strings.SplitN(line, " ", 4)
 	if len(parts) == 4 && (parts[2] == "F" || parts[2] == "P") {
-		if t, err := time.Parse(time.RFC3339Nano, parts[0]); err == nil {
+		if t, ok := asTime(parts[0]); ok {
 			return t, decodetest.Map{"stream", parts[1], "_p", parts[2], "log", parts[3]}
 		}
 	}
@@ -97,12 +100,13 @@ func (in input) cri(line string) (time.Time, decodetest.Map) {
 }
 
 // json reads an object; what is none is a text.
-func (in input) json(line []byte) (time.Time, decodetest.Map) {
+func (in *input) json(line []byte) (time.Time, decodetest.Map) {
 	dec := json.NewDecoder(bytes.NewReader(line))
 	dec.UseNumber()
 	v, err := ordered(dec, 0)
 	m, ok := v.(decodetest.Map)
-	if err != nil || !ok || dec.More() {
+	if _, more := dec.Token(); err != nil || !ok || !errors.Is(more, io.EOF) {
+		in.noObject++
 		return in.now(), decodetest.Map{"log", string(line)}
 	}
 	keys := []string{"@timestamp", "time"}
@@ -125,7 +129,14 @@ func (in input) json(line []byte) (time.Time, decodetest.Map) {
 	return in.now(), m
 }
 
+// asTime reads a time that a chunk can hold: seconds since 1970 in 32 bits.
+// What is outside, such as Go's zero time, is no time of a log line.
 func asTime(v any) (time.Time, bool) {
+	t, ok := parseTime(v)
+	return t, ok && t.Unix() >= 0 && t.Unix() <= math.MaxUint32
+}
+
+func parseTime(v any) (time.Time, bool) {
 	switch v := v.(type) {
 	case string:
 		t, err := time.Parse(time.RFC3339Nano, v)

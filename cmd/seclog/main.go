@@ -3,6 +3,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -30,7 +31,8 @@ type streams struct {
 }
 
 func main() {
-	info, err := os.Stderr.Stat()
+	// Results are coloured, and they go to standard output.
+	info, err := os.Stdout.Stat()
 	terminal := err == nil && info.Mode()&os.ModeCharDevice != 0
 	os.Exit(run(os.Args[1:], &streams{
 		in: os.Stdin, out: os.Stdout, err: os.Stderr,
@@ -44,7 +46,8 @@ func run(args []string, s *streams) int {
 	status := -1
 	parser, err := kong.New(&c,
 		kong.Name("seclog"),
-		kong.Description("Tags, redacts and delivers container logs. The plugin for Fluent Bit is out_seclog.so."),
+		kong.Description("Tags and redacts container logs as the plugin for Fluent Bit (out_seclog.so) does, and checks rules.\n\n"+
+			"Examples:\n  kubectl logs deploy/web | seclog process\n  seclog check ./rules"),
 		kong.Writers(s.out, s.err),
 		kong.Exit(func(code int) { status = code }),
 		kong.Bind(s),
@@ -62,7 +65,7 @@ func run(args []string, s *streams) int {
 		return exitUsage
 	}
 	if err := ctx.Run(s); err != nil {
-		if code, ok := err.(exitCode); ok {
+		if code := exitCode(0); errors.As(err, &code) {
 			return int(code)
 		}
 		fmt.Fprintln(s.err, "seclog:", err)
