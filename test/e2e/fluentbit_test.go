@@ -38,7 +38,10 @@ func TestFluentBit_ServerKilled(t *testing.T) {
 	if bin == "" {
 		t.Skip("NOT TESTED: the plugin in the real Fluent Bit; set FLUENT_BIT to its binary")
 	}
-	so := shared(t)
+	so, err := shared.plugin()
+	if err != nil {
+		t.Fatal(err)
+	}
 	server := servers.ForTest(t, servers.Options{Heap: "512m"})
 	n, dir := lines(t), t.TempDir()
 	log := filepath.Join(dir, "app.log")
@@ -120,12 +123,12 @@ func TestFluentBit_ServerKilled(t *testing.T) {
 		t.Error("all was delivered before the server could be killed")
 	}
 	time.Sleep(3 * time.Second) // what comes twice would come now
-	once(t, server, "seclog-kill", n)
+	once(t, server, "seclog-kill", "seclog_dead_letters", n)
 }
 
 // once fails unless the index holds each of the numbered lines exactly once
-// and no dead letters were written.
-func once(t *testing.T, server *servers.Server, index string, n int) {
+// and no dead letters were written to the index dead.
+func once(t *testing.T, server *servers.Server, index, dead string, n int) {
 	t.Helper()
 	seen := make([]int, n)
 	logs, err := server.Values(t.Context(), index, "log")
@@ -148,13 +151,10 @@ func once(t *testing.T, server *servers.Server, index string, n int) {
 			twice++
 		}
 	}
-	dead := 0
-	if d, err := server.Count(t.Context(), "seclog_dead_letters"); err == nil {
-		dead = d
-	}
-	t.Logf("%d sent, %d documents: %d lost, %d twice, %d dead letters", n, len(logs), lost, twice, dead)
-	if lost+twice+dead > 0 {
-		t.Errorf("%d lost, %d twice, %d dead letters", lost, twice, dead)
+	letters := count(t, server, dead)
+	t.Logf("%d sent, %d documents: %d lost, %d twice, %d dead letters", n, len(logs), lost, twice, letters)
+	if lost+twice+letters > 0 {
+		t.Errorf("%d lost, %d twice, %d dead letters", lost, twice, letters)
 	}
 }
 
@@ -182,16 +182,4 @@ func write(t *testing.T, name, text string) {
 	if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
-}
-
-// shared builds the shared object once for the test's run.
-func shared(t *testing.T) string {
-	t.Helper()
-	so := filepath.Join(t.TempDir(), "out_seclog.so")
-	cmd := exec.CommandContext(t.Context(), "go", "build", "-buildmode=c-shared", "-o", so, ".")
-	cmd.Dir = "../.."
-	if b, err := cmd.CombinedOutput(); err != nil {
-		t.Fatalf("build the plugin: %v\n%s", err, b)
-	}
-	return so
 }

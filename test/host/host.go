@@ -65,7 +65,18 @@ type Event struct {
 	RSSKB     int      `json:"rss_kb"`     // resident memory
 	FDs       int      `json:"fds"`        // open files
 	Threads   int      `json:"threads"`    // of the process, the host's own among them
+	SEGV      Owner    `json:"segv"`       // whose handler SIGSEGV has
+	FPE       Owner    `json:"fpe"`        // whose handler SIGFPE has
 }
+
+// Owner says whose a signal's handler is.
+type Owner string
+
+// The owners of handlers; every other answer is a handler of nobody we know.
+const (
+	OfPlugin Owner = "plugin" // in the shared object: Go's own
+	OfHost   Owner = "host"   // the host's crash handler, see Script.ReplaceHandlers
+)
 
 // Report is what a whole run gave.
 type Report struct {

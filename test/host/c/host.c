@@ -261,6 +261,36 @@ static long rss_kb(void)
     return resident * (sysconf(_SC_PAGESIZE) / 1024);
 }
 
+static void crash_handler(int sig)
+{
+    static const char text[] = "host: a signal reached the host's own crash handler\n";
+    (void)sig;
+    if (write(2, text, sizeof text - 1) < 0) {
+        _exit(135);
+    }
+    abort();
+}
+
+/* Whose handler a signal has: host, plugin, default (or ignored), other, unknown. */
+static const char *handler_owner(int sig)
+{
+    struct sigaction now;
+    Dl_info where;
+    if (sigaction(sig, NULL, &now) != 0) {
+        return "unknown";
+    }
+    if (now.sa_handler == SIG_DFL || now.sa_handler == SIG_IGN) {
+        return "default";
+    }
+    if (now.sa_handler == crash_handler) {
+        return "host";
+    }
+    if (dladdr((void *)now.sa_handler, &where) == 0 || where.dli_fname == NULL) {
+        return "unknown";
+    }
+    return strcmp(where.dli_fname, plugin_path) == 0 ? "plugin" : "other";
+}
+
 static void report(const char *event, int index)
 {
     long ok = 0, retry = 0, error = 0, dropped = 0;
@@ -274,23 +304,15 @@ static void report(const char *event, int index)
     }
     fprintf(answers,
         "],\"ok\":%ld,\"retry\":%ld,\"error\":%ld,\"dropped\":%ld,\"pending\":%d,\"modified\":%ld,\"flushes\":%ld,"
-        "\"longest_ms\":%lld,\"rss_kb\":%ld,\"fds\":%d,\"threads\":%d}\n",
-        ok, retry, error, dropped, pending, modified, flushes, longest_ms, rss_kb(), fds, entries("/proc/self/task"));
+        "\"longest_ms\":%lld,\"rss_kb\":%ld,\"fds\":%d,\"threads\":%d,"
+        "\"segv\":\"%s\",\"fpe\":\"%s\"}\n",
+        ok, retry, error, dropped, pending, modified, flushes, longest_ms, rss_kb(), fds, entries("/proc/self/task"),
+        handler_owner(SIGSEGV), handler_owner(SIGFPE));
     pthread_mutex_unlock(&lock);
     fflush(answers);
 }
 
 /* ---- signals ---- */
-
-static void crash_handler(int sig)
-{
-    static const char text[] = "host: a signal reached the host's own crash handler\n";
-    (void)sig;
-    if (write(2, text, sizeof text - 1) < 0) {
-        _exit(135);
-    }
-    abort();
-}
 
 /* Fluent Bit does this while it handles SIGHUP and SIGCONT: Go's handlers are gone after it. */
 static void replace_handlers(void)

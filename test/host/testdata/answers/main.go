@@ -2,7 +2,7 @@
 //
 //	answers  what each chunk's first, second, … flush answers: "retry,ok"; the last one is repeated
 //	record   a file that gets a line for every flush: tag, number of the attempt, bytes in hex
-//	fault    nil (dereferences it and recovers), write (changes the bytes), leak (a file and a goroutine per Init), refuse
+//	fault    nil (dereferences it and recovers), write (changes the bytes), leak (an open file per Init), refuse
 package main
 
 import "C"
