@@ -25,7 +25,7 @@ func poisonous(n int) deliver.Item {
 // document that its index can never take.
 func TestFlush_PoisonKeepsWhatTheDeadLetterPromises(t *testing.T) {
 	s := &store{answer: poisonous}
-	in, log := instance(t, s)
+	in, log := instance(t, s, "Retry_Timeout", "3s") // time enough for the dead-letter index
 	c := new(decodetest.Chunk)
 	for _, l := range []string{"one", "card 4111 1111 1111 1111", "three"} {
 		c.Record(when, rec{"log", l})

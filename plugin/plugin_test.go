@@ -235,7 +235,7 @@ func TestFlush_PanicKillsOneRecord(t *testing.T) {
 	for name, at := range map[string]stage{"scan": stageScan, "detect": stageDetect, "redact": stageRedact, "encode": stageEncode} {
 		t.Run(name, func(t *testing.T) {
 			s := &store{}
-			in, log := instance(t, s)
+			in, log := instance(t, s, "Retry_Timeout", "3s") // time enough for the dead-letter index
 			in.fail = func(st stage, place int) {
 				if st == at && place == 3 {
 					panic("secret-hunter2")

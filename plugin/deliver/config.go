@@ -12,8 +12,9 @@ func FromConfig(c *config.Config, d Destination, now func() time.Time, log func(
 		Destination:     d,
 		RetryWaitMin:    c.RetryWaitMin,
 		RetryWaitMax:    c.RetryWaitMax,
-		RetryTimeout:    c.RetryTimeout,
+		RetryTimeout:    max(c.RetryTimeout, 1), // none is no default here
 		Timeout:         c.Timeout,
+		HoldMax:         c.HoldMax,
 		RequestMax:      int(c.BulkSize),
 		DeadLetterIndex: c.DeadLetterIndex,
 		DeadLetterPath:  c.DeadLetterPath,

@@ -20,6 +20,7 @@ type Options struct {
 	RetryWaitMax time.Duration // longest wait, whatever the destination asks for (2s)
 	RetryTimeout time.Duration // after it a flush starts no further request or wait (3s)
 	Timeout      time.Duration // of one request; a context that ends leaves so much to a flush's last one (30s)
+	HoldMax      time.Duration // after it what somebody must act on becomes a dead letter, while other documents arrive (0: never)
 	RequestMax   int           // bytes of one request, uncompressed (5 MB); a destination that finds less too much lowers it
 
 	DeadLetterIndex string // index that takes dead letters first; empty: only the file
@@ -39,6 +40,7 @@ type Deliverer struct {
 	o        Options
 	dest     Destination
 	gate     gate
+	holds    holds
 	file     deadFile
 	reporter *Reporter
 	counters Counters
@@ -100,6 +102,7 @@ func New(o Options) (*Deliverer, error) {
 		o:        o,
 		dest:     o.Destination,
 		gate:     gate{now: o.Now},
+		holds:    holds{now: o.Now, max: o.HoldMax},
 		file:     deadFile{path: o.DeadLetterPath, max: o.DeadLetterMax},
 		reporter: NewReporter(o.Now, o.Log),
 	}
@@ -342,6 +345,7 @@ func (t *sendTask) exchange(which []int32) *Answer {
 	ans.Reset()
 	req := d.request(t.batch.Body, t.batch.Docs, which, t.until)
 	req.Failed = d.failed
+	req.Again = t.entry != nil && t.entry.Attempts() > 1
 	d.dest.Send(t.ctx, &req, ans)
 	d.count(ans, t.retry)
 
@@ -415,7 +419,8 @@ func (t *sendTask) items(which []int32, ans *Answer) {
 		case Dead:
 			t.reasons[i] = reason{kindOr(item.Type, "refused"), item.Status}
 		case Blocked:
-			t.d.reporter.Report(t.batch.Docs[i].Index, kindOr(item.Type, "refused"), int(item.Status), 1)
+			t.reasons[i] = reason{kindOr(item.Type, "refused"), item.Status}
+			t.d.reporter.Report(t.batch.Docs[i].Index, t.reasons[i].kind, int(item.Status), 1)
 		case Later:
 			if item.Throttled {
 				t.throttle = max(t.throttle, ans.RetryAfter, t.d.o.RetryWaitMin)
@@ -544,6 +549,7 @@ func (t *sendTask) condemn(taken bool) {
 // settle counts the outcomes, writes the dead letters and notes everything in
 // the ledger entry.
 func (t *sendTask) settle() error {
+	t.d.holds.judge(t)
 	var letters []DeadLetter
 	var dead []int32
 	for _, i := range t.todo {

@@ -95,6 +95,10 @@ type Request struct {
 	// wait may start.
 	RetryUntil time.Time
 
+	// Again says that some of the documents may have been refused before, so
+	// that it is worth asking at once for more than is asked of new ones.
+	Again bool
+
 	// Failed, when not nil, is told of attempts that brought nothing usable,
 	// before the wait that follows them; of a first one only when it asks to
 	// wait or none follows. The status is 0 when no answer came; wait is 0 when

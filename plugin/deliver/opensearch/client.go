@@ -208,6 +208,12 @@ func (a attempts) RoundTrip(req *http.Request) (*http.Response, error) {
 // Send implements deliver.Destination.
 func (c *Client) Send(ctx context.Context, req *deliver.Request, ans *deliver.Answer) {
 	ans.Reset()
+	if req.Again && askable(req) == len(req.Which) {
+		if unclear := c.send(ctx, req, ans, filtersReason[:]); len(unclear) > 0 {
+			blame(req, ans, unclear, taken(req, ans, nil))
+		}
+		return
+	}
 	if unclear := c.send(ctx, req, ans, filters[:]); len(unclear) > 0 {
 		c.resolve(ctx, req, ans, unclear)
 	}
@@ -258,9 +264,24 @@ func (c *Client) onlyDeadLetters(req *deliver.Request) bool {
 	return true
 }
 
-// resolveMax bounds how many documents are sent again for their reasons, so that
-// the answer stays well below answerMax.
-const resolveMax = 5000
+// Bounds of how many documents are asked for their reasons at a time. A reason
+// may quote a whole document, escaped, and the answer is to stay below answerMax.
+const (
+	askedMax      = 5000
+	askedMaxBytes = 2 << 20
+)
+
+// askable is how many documents of the request, from its first, are not too
+// many for that.
+func askable(req *deliver.Request) int {
+	size := 0
+	for k, i := range req.Which {
+		if size += req.Docs[i].End - req.Docs[i].Off; k >= askedMax || k > 0 && size > askedMaxBytes {
+			return k
+		}
+	}
+	return len(req.Which)
+}
 
 // resolve finds out what illegal_argument_exception means where nothing else
 // says so: that a document does not fit, that something about its index is not
@@ -269,54 +290,65 @@ const resolveMax = 5000
 // moment later. So these documents are sent once more and the reasons asked
 // for, of which only the beginning is looked at and nothing is kept.
 //
-// A reason that nobody knows is the document's fault where others of its index
-// were taken, else the index's.
+// When there is no time for that, they are "not now": the request that gives
+// them again asks at once.
 func (c *Client) resolve(ctx context.Context, req *deliver.Request, ans *deliver.Answer, unclear []int) {
 	if c.o.Now().After(req.RetryUntil) || ctx.Err() != nil {
-		return // they stay "not now"
+		return
 	}
-	taken := map[string]bool{}
-	note := func(a *deliver.Answer, which []int32) {
-		for k := range a.Items {
-			if a.Items[k].Outcome == deliver.Delivered {
-				taken[req.Docs[which[k]].Index] = true
-			}
-		}
-	}
-	note(ans, req.Which)
-	asked := unclear[:min(len(unclear), resolveMax)]
-	which := make([]int32, len(asked))
-	for j, k := range asked {
-		which[j] = req.Which[k]
-	}
-	var again deliver.Answer
 	some := *req
-	some.Which = which
+	some.Which = make([]int32, len(unclear))
+	for j, k := range unclear {
+		some.Which[j] = req.Which[k]
+	}
+	some.Which = some.Which[:askable(&some)]
+	asked := unclear[:len(some.Which)]
+	var again deliver.Answer
 	still := c.send(ctx, &some, &again, filtersReason[:])
 	ans.Attempts += again.Attempts
 	ans.Bytes += again.Bytes
 	if again.Verdict != deliver.Items {
 		return
 	}
-	note(&again, which)
-	for _, j := range still {
-		if taken[req.Docs[which[j]].Index] {
-			again.Items[j].Outcome = deliver.Dead
-		} else {
-			again.Items[j].Outcome = deliver.Blocked
-		}
-	}
+	ans.RetryAfter = max(ans.RetryAfter, again.RetryAfter)
+	took := taken(&some, &again, taken(req, ans, nil))
+	blame(&some, &again, still, took)
 	blocked := map[string]bool{}
 	for j, k := range asked {
 		ans.Items[k] = again.Items[j]
 		if again.Items[j].Outcome == deliver.Blocked {
-			blocked[req.Docs[which[j]].Index] = true
+			blocked[req.Docs[req.Which[k]].Index] = true
 		}
 	}
 	for _, k := range unclear[len(asked):] {
-		if index := req.Docs[req.Which[k]].Index; blocked[index] && !taken[index] {
+		if index := req.Docs[req.Which[k]].Index; blocked[index] && !took[index] {
 			ans.Items[k].Outcome = deliver.Blocked
 		}
 	}
-	ans.RetryAfter = max(ans.RetryAfter, again.RetryAfter)
+}
+
+// taken adds to a set the indexes that have taken a document, or had.
+func taken(req *deliver.Request, ans *deliver.Answer, set map[string]bool) map[string]bool {
+	for k := range ans.Items {
+		if ans.Items[k].Outcome != deliver.Delivered {
+			continue
+		}
+		if set == nil {
+			set = map[string]bool{}
+		}
+		set[req.Docs[req.Which[k]].Index] = true
+	}
+	return set
+}
+
+// blame decides about documents that were refused for a reason that nobody
+// knows: it is the document's fault where others of its index were taken, else
+// the index's.
+func blame(req *deliver.Request, ans *deliver.Answer, unclear []int, took map[string]bool) {
+	for _, k := range unclear {
+		ans.Items[k].Outcome = deliver.Blocked
+		if took[req.Docs[req.Which[k]].Index] {
+			ans.Items[k].Outcome = deliver.Dead
+		}
+	}
 }

@@ -163,3 +163,19 @@ func TestHintOf(t *testing.T) {
 		}
 	}
 }
+
+func TestAskable(t *testing.T) {
+	for _, tt := range []struct{ docs, size, want int }{
+		{0, 0, 0}, {3, 100, 3}, {askedMax, 10, askedMax}, {askedMax + 1, 10, askedMax},
+		{9, askedMaxBytes, 1}, {9, askedMaxBytes / 4, 4}, {9, 2 * askedMaxBytes, 1},
+	} {
+		var req deliver.Request
+		for i := range tt.docs {
+			req.Docs = append(req.Docs, deliver.Doc{Off: i * tt.size, End: (i + 1) * tt.size})
+			req.Which = append(req.Which, int32(i))
+		}
+		if got := askable(&req); got != tt.want {
+			t.Errorf("%d documents of %d bytes: %d, want %d", tt.docs, tt.size, got, tt.want)
+		}
+	}
+}

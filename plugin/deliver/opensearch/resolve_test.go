@@ -4,9 +4,11 @@ import (
 	"context"
 	"fmt"
 	"net/http/httptest"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/seclog/seclog/plugin/deliver"
 	"github.com/seclog/seclog/plugin/deliver/opensearch"
@@ -70,6 +72,56 @@ func TestResolve(t *testing.T) {
 				t.Errorf("%+v %v, want %+v", got, err, tt.want)
 			}
 		})
+	}
+}
+
+// Reasons may quote whole documents, so not all are asked for at a time; an index
+// of which all that were asked are held is held for the others too.
+func TestResolve_ManyLargeDocuments(t *testing.T) {
+	x := &index{docs: map[string]string{}}
+	largest := 0
+	x.item = func(_ int, _, _, doc string) (int, string) {
+		return 400, "illegal_argument_exception|pipeline with id [p] does not exist" + doc
+	}
+	x.change = func(_ int, answer string) string { largest = max(largest, len(answer)); return answer }
+	srv := httptest.NewServer(x)
+	defer srv.Close()
+	c, d := pair(t, opensearch.Options{Hosts: []string{srv.URL}}, deliver.Options{Timeout: 30 * time.Second, RetryTimeout: 20 * time.Second, RequestMax: 64 << 20})
+	defer d.Close()
+	if got, err := d.Send(context.Background(), batch(c, 30, 300<<10), nil); err != nil || got.Blocked != 30 || x.requests != 4 {
+		t.Errorf("%+v %v after %d requests, want all blocked after 4: two for each index", got, err, x.requests)
+	}
+	if largest > 6<<20 {
+		t.Errorf("an answer of %d bytes", largest)
+	}
+}
+
+// Where there is no time to ask for the reason, the next flush has it at once,
+// so that no chunk is given again for ever.
+func TestResolve_NoTime(t *testing.T) {
+	x := &index{docs: map[string]string{}}
+	x.item = func(_ int, name, id, _ string) (int, string) {
+		if name != "dead" && strings.HasSuffix(id, "3") {
+			return 400, "illegal_argument_exception|Limit of total fields [3] has been exceeded"
+		}
+		return 0, ""
+	}
+	srv := httptest.NewServer(x)
+	defer srv.Close()
+	c, d := pair(t, opensearch.Options{Hosts: []string{srv.URL}, DeadLetterIndex: "dead"}, deliver.Options{
+		DeadLetterPath: filepath.Join(t.TempDir(), "d", "dead"), RetryTimeout: 1,
+	})
+	defer d.Close()
+	l := deliver.NewLedger(1<<20, nil)
+	for _, want := range []deliver.SendResult{{Delivered: 5, Waiting: 1}, {Dead: 1}} {
+		_, e := l.Claim([16]byte{1})
+		if got, err := d.Send(context.Background(), batch(c, 6, 0), e); err != nil || got != want {
+			t.Errorf("%+v %v, want %+v", got, err, want)
+		}
+		e.Finish(false)
+	}
+	if x.requests != 2 {
+		t.Errorf("%d requests, want 2", x.requests)
 	}
 }
 
