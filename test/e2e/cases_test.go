@@ -1,6 +1,11 @@
 package e2e
 
-import "github.com/seclog/seclog/plugin/decode/decodetest"
+import (
+	"fmt"
+	"strings"
+
+	"github.com/seclog/seclog/plugin/decode/decodetest"
+)
 
 // recordCases are records as inputs and filters of Fluent Bit make them.
 func recordCases() []documentCase {
@@ -103,6 +108,73 @@ func recordCases() []documentCase {
 	}
 }
 
+// settingCases are records under keys of the section that change what is written.
+func settingCases() []documentCase {
+	many := documentCase{
+		name: "small compressed bodies",
+		keys: map[string]string{"Compress": "gzip", "Bulk_Size": "1k"},
+		chunk: func(c *decodetest.Chunk, n now) {
+			for i := range 120 {
+				c.Record(n.event(), rec{"log", fmt.Sprint("line ", i)})
+			}
+		},
+	}
+	for i := range 120 {
+		many.docs = append(many.docs, fmt.Sprintf(`{"@timestamp":"{T}","log":"line %d"}`, i))
+	}
+	return []documentCase{
+		many,
+		{
+			name: "merged text",
+			keys: map[string]string{"Merge_Log": "On"},
+			chunk: func(c *decodetest.Chunk, n now) {
+				c.Record(n.event(), rec{"stream", "stdout", "log", `{"level":"info","n":9007199254740993,"rule":"forged","password":"hunter2!x"}`})
+				c.Record(n.event(), rec{"stream", "stdout", "log", `{"level":"cut off`})
+			},
+			docs: []string{
+				`{"@timestamp":"{T}","stream":"stdout","log":"{\"level\":\"info\",\"n\":9007199254740993,\"rule\":\"forged\",\"password\":\"[REDACTED:password]\"}","level":"info","n":9007199254740993,"password":"[REDACTED:password]","original":{"rule":"forged"},"seclog":{"redacted":{"password":1}}}`,
+				`{"@timestamp":"{T}","stream":"stdout","log":"{\"level\":\"cut off"}`,
+			},
+			secrets: []string{"hunter2"},
+		},
+		{
+			name: "names and a time of ones own",
+			keys: map[string]string{"Time_Key": "when", "Time_Key_Nanos": "Off", "Include_Tag_Key": "On", "Tag_Key": "tag"},
+			chunk: func(c *decodetest.Chunk, n now) {
+				c.Record(n.event(), rec{"@timestamp", "2026-01-02T03:04:05Z", "when", "then", "tag", "forged", "log", "hello"})
+			},
+			docs: []string{`{"when":"{T3}","tag":"kube.app","@timestamp":"2026-01-02T03:04:05Z","log":"hello","original":{"when":"then","tag":"forged"}}`},
+		},
+		{
+			name: "a record that is too large",
+			keys: map[string]string{"Record_Max": "1k"},
+			chunk: func(c *decodetest.Chunk, n now) {
+				c.Record(n.event(), rec{"log", "before"})
+				c.Record(n.event(), rec{"log", "password=hunter2!x " + strings.Repeat("x", 1000)})
+				c.Record(n.event(), rec{"log", "after"})
+			},
+			docs:    []string{`{"@timestamp":"{T}","log":"before"}`, `{"@timestamp":"{T}","log":"after"}`},
+			dead:    []string{`{"@timestamp":"1970-01-01T00:00:00.000000000Z","index":"","tag":"kube.app","error":"larger than Record_Max of 1000 bytes","status":0,"size":1040}`},
+			secrets: []string{"hunter2"},
+		},
+		{
+			name: "a group of otlp records",
+			chunk: func(c *decodetest.Chunk, n now) {
+				c.Record(n.event(), rec{"log", "before"})
+				c.GroupStart(rec{"attributes", rec{"host", "web-0"}}, rec{"name", "lib"})
+				c.Meta(n.event(), rec{"otlp", rec{"severity_number", 9}}, rec{"log", "inside"})
+				c.GroupEnd()
+				c.Record(n.event(), rec{"log", "after"})
+			},
+			docs: []string{
+				`{"@timestamp":"{T}","log":"before"}`,
+				`{"@timestamp":"{T}","log":"inside","resource":{"attributes":{"host":"web-0"}},"scope":{"name":"lib"},"otlp":{"severity_number":9}}`,
+				`{"@timestamp":"{T}","log":"after"}`,
+			},
+		},
+	}
+}
+
 // card is a number that passes for a credit card's.
 const card = 4111111111111111
 
@@ -144,6 +216,9 @@ func redactionCases() []documentCase {
 		},
 		{
 			name: "a dead letter of a secret",
+			// The key's own default; no other test leaves dead letters there.
+			keys:   map[string]string{"Dead_Letter_Index": ""},
+			deadIn: "seclog_dead_letters",
 			// Nothing but whole numbers in n.
 			mapping: `{"mappings":{"properties":{"n":{"type":"integer"}}}}`,
 			chunk: func(c *decodetest.Chunk, n now) {

@@ -26,10 +26,11 @@ func (n now) event() decodetest.EventTime {
 	return decodetest.EventTime{Sec: uint32(n.sec), Nsec: 123_456_789}
 }
 
-// expand puts the times into an expected document: {T} the event time, {T0} the whole second, {T5} half a second more.
+// expand puts the times into an expected document: {T} the event time, {T0} the whole second, {T5} half a second
+// more, {T3} the event time in milliseconds.
 func (n now) expand(doc string) string {
 	second := time.Unix(n.sec, 0).UTC().Format("2006-01-02T15:04:05")
-	return strings.NewReplacer("{T}", second+".123456789Z", "{T0}", second+".000000000Z", "{T5}", second+".500000000Z").Replace(doc)
+	return strings.NewReplacer("{T}", second+".123456789Z", "{T0}", second+".000000000Z", "{T5}", second+".500000000Z", "{T3}", second+".123Z").Replace(doc)
 }
 
 // documentCase is one chunk and everything that OpenSearch holds after it.
@@ -39,6 +40,7 @@ type documentCase struct {
 	mapping string            // the index is made with it before; empty: OpenSearch makes the index
 	chunk   func(c *decodetest.Chunk, n now)
 	docs    []string          // the documents' _source
+	deadIn  string            // the index of dead letters; empty: one of the case's own
 	dead    []string          // the dead letters' _source, without what is random: id, rules, fingerprint
 	types   map[string]string // what OpenSearch maps fields to
 	secrets []string          // what must be nowhere
@@ -47,7 +49,7 @@ type documentCase struct {
 func TestDocuments(t *testing.T) {
 	so, bin := pluginAndHost(t)
 	server := openSearch(t)
-	for _, c := range slices.Concat(recordCases(), redactionCases(), hostileCases()) {
+	for _, c := range slices.Concat(recordCases(), settingCases(), redactionCases(), hostileCases()) {
 		t.Run(c.name, func(t *testing.T) {
 			index := strings.ReplaceAll(c.name, " ", "-")
 			if c.mapping != "" {
@@ -76,7 +78,7 @@ func TestDocuments(t *testing.T) {
 				c.dead[i] = n.expand(strings.ReplaceAll(c.dead[i], "{INDEX}", index))
 			}
 			raw := compare(t, "documents", c.docs, server, index)
-			raw += compare(t, "dead letters", c.dead, server, deadIndex(index), "id", "rules", "fingerprint")
+			raw += compare(t, "dead letters", c.dead, server, cmp.Or(c.deadIn, deadIndex(index)), "id", "rules", "fingerprint")
 			for _, s := range c.secrets {
 				if strings.Contains(raw, s) || strings.Contains(said.String(), s) {
 					t.Errorf("%q left the node", s)
@@ -168,4 +170,41 @@ func mapped(t *testing.T, server *servers.Server, index, field string) string {
 		t.Fatal(err)
 	}
 	return answer[index].Mappings.Properties[field].Type
+}
+
+// TestIndices sends records of one chunk to the indices that their own fields and times name.
+func TestIndices(t *testing.T) {
+	so, bin := pluginAndHost(t)
+	server := openSearch(t)
+	n := now{time.Now().Add(-time.Minute).Unix()}
+	old := now{n.sec - 40*24*3600}
+	in := func(namespace string) rec { return rec{"namespace_name", namespace} }
+	chunk := new(decodetest.Chunk)
+	chunk.Record(n.event(), rec{"log", "a", "kubernetes", in("shop")})
+	chunk.Record(n.event(), rec{"log", "b", "kubernetes", in("bank")})
+	chunk.Record(n.event(), rec{"log", "c", "kubernetes", in("shop")})
+	chunk.Record(old.event(), rec{"log", "d", "kubernetes", in("shop")})
+	month := time.Unix(n.sec, 0).UTC().Format("2006.01")
+	output := section(t, server.URL, "by-$kubernetes['namespace_name']-%Y.%m", map[string]string{"Dead_Letter_Index": "dead-by"})
+	r, err := host.Run(t.Context(), bin, host.Script{
+		Plugin: so, Outputs: []map[string]string{output},
+		Chunks: func(yield func(string, []byte) bool) { yield("kube.app", chunk.Bytes()) },
+	})
+	if want := (host.Counts{OK: 1}); err != nil || r.Final.Counts != want {
+		t.Fatalf("answers %+v, %v, want %+v\n%s", r.Final.Counts, err, want, r.Stderr)
+	}
+	for index, docs := range map[string][]string{
+		"by-shop-" + month: {
+			n.expand(`{"@timestamp":"{T}","log":"a","kubernetes":{"namespace_name":"shop"}}`),
+			n.expand(`{"@timestamp":"{T}","log":"c","kubernetes":{"namespace_name":"shop"}}`),
+		},
+		"by-bank-" + month:    {n.expand(`{"@timestamp":"{T}","log":"b","kubernetes":{"namespace_name":"bank"}}`)},
+		"seclog-out-of-range": {old.expand(`{"@timestamp":"{T}","log":"d","kubernetes":{"namespace_name":"shop"}}`)},
+		"dead-by":             nil,
+	} {
+		compare(t, index, docs, server, index)
+	}
+	if got := count(t, server, "by-*"); got != 3 {
+		t.Errorf("%d documents in the records' indices, want 3", got)
+	}
 }

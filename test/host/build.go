@@ -12,19 +12,30 @@ import (
 //go:embed c/host.c
 var source []byte
 
+// Available says whether host and plugin can be built here, and why not.
+func Available() (reason string, ok bool) {
+	if _, err := exec.LookPath(compiler()); err != nil {
+		return "no C compiler: " + err.Error(), false
+	}
+	return "", true
+}
+
+func compiler() string {
+	if cc := os.Getenv("CC"); cc != "" {
+		return cc
+	}
+	return "cc"
+}
+
 // Build compiles the host with the C compiler, $CC or cc, into dir and answers the program's path.
 func Build(ctx context.Context, dir string) (string, error) {
 	file := filepath.Join(dir, "host.c")
 	if err := os.WriteFile(file, source, 0o644); err != nil {
 		return "", fmt.Errorf("build the host: %w", err)
 	}
-	compiler := os.Getenv("CC")
-	if compiler == "" {
-		compiler = "cc"
-	}
 	bin := filepath.Join(dir, "host")
 	// -rdynamic is not wanted: the plugin reaches the host through its struct alone.
-	return bin, command(ctx, compiler, "-std=gnu11", "-O2", "-g", "-Wall", "-Wextra", "-Werror", "-pthread", "-o", bin, file, "-ldl")
+	return bin, command(ctx, compiler(), "-std=gnu11", "-O2", "-g", "-Wall", "-Wextra", "-Werror", "-pthread", "-o", bin, file, "-ldl")
 }
 
 // BuildPlugin builds the Go package in pkg as a shared object at path, with more flags of go build if given.

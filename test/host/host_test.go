@@ -2,6 +2,7 @@ package host_test
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"iter"
@@ -17,6 +18,12 @@ import (
 // build makes the host and the plugin that answers as told.
 func build(t *testing.T) (bin, so string) {
 	t.Helper()
+	if reason, ok := host.Available(); !ok {
+		if os.Getenv("SECLOG_NEED_SERVERS") != "" {
+			t.Fatalf("NOT TESTED: the host that plays Fluent Bit: %s", reason)
+		}
+		t.Skipf("NOT TESTED: the host that plays Fluent Bit: %s", reason)
+	}
 	dir := t.TempDir()
 	bin, err := host.Build(t.Context(), dir)
 	if err != nil {
@@ -27,6 +34,29 @@ func build(t *testing.T) (bin, so string) {
 		t.Fatal(err)
 	}
 	return bin, so
+}
+
+// handlersOverlay lays the module's own host.c and host.h beside the plugin that answers as told, so that what is
+// tested is what out_seclog.go is built with.
+func handlersOverlay(t *testing.T) []byte {
+	t.Helper()
+	replace := map[string]string{}
+	for _, name := range []string{"host.c", "host.h"} {
+		from, err := filepath.Abs(filepath.Join("../..", name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		to, err := filepath.Abs(filepath.Join("testdata/answers", name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		replace[to] = from
+	}
+	text, err := json.Marshal(map[string]any{"Replace": replace})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return text
 }
 
 func chunks(n int) iter.Seq2[string, []byte] {
@@ -174,6 +204,43 @@ func TestHost(t *testing.T) {
 		s.ReplaceHandlers = true
 		if _, err := host.Run(t.Context(), bin, s); err == nil || !strings.Contains(err.Error(), "crash handler") {
 			t.Errorf("with the host's handlers: %v", err)
+		}
+	})
+
+	t.Run("a nil dereference is recovered when the handlers are taken back", func(t *testing.T) {
+		dir := t.TempDir()
+		restoring, overlay := filepath.Join(dir, "out_restoring.so"), filepath.Join(dir, "overlay.json")
+		if err := os.WriteFile(overlay, handlersOverlay(t), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		if err := host.BuildPlugin(t.Context(), "./testdata/answers", restoring, "-tags", "restore", "-overlay", overlay); err != nil {
+			t.Fatal(err)
+		}
+		h, err := host.Start(t.Context(), bin, host.Script{
+			Plugin: restoring, Threads: 2, ReplaceHandlers: true, Outputs: []map[string]string{{"answers": "ok", "fault": "nil"}},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i := range 5 {
+			for tag, data := range chunks(4) {
+				if err := h.Chunk(tag, data); err != nil {
+					t.Fatal(err)
+				}
+			}
+			e, err := h.Reload()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if e.OK != 4*(i+1) || e.SEGV != host.OfPlugin || e.FPE != host.OfPlugin {
+				t.Errorf("reload %d: %+v", i+1, e)
+			}
+		}
+		if _, err := h.Exit(); err != nil {
+			t.Error(err)
+		}
+		if e := h.Report().Events[0]; e.SEGV != host.OfHost || e.FPE != host.OfHost {
+			t.Errorf("the host did not take the handlers: %+v", e)
 		}
 	})
 

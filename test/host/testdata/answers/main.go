@@ -3,6 +3,8 @@
 //	answers  what each chunk's first, second, … flush answers: "retry,ok"; the last one is repeated
 //	record   a file that gets a line for every flush: tag, number of the attempt, bytes in hex
 //	fault    nil (dereferences it and recovers), write (changes the bytes), leak (an open file per Init), refuse
+//
+// With the build tag restore it takes SIGSEGV and SIGFPE back from the host, as out_seclog.go does.
 package main
 
 import "C"
@@ -45,11 +47,13 @@ func FLBPluginPreRegister(reloading C.int) int {
 //export FLBPluginRegister
 func FLBPluginRegister(def unsafe.Pointer) int {
 	trace("Register")
+	keepHandlers()
 	return output.FLBPluginRegister(def, "answers", "Answers as told")
 }
 
 //export FLBPluginInit
 func FLBPluginInit(host unsafe.Pointer) int {
+	restoreHandlers()
 	in := &instance{
 		answers:  strings.Split(output.FLBPluginConfigKey(host, "ANSWERS"), ","),
 		fault:    output.FLBPluginConfigKey(host, "fault"),
@@ -99,6 +103,7 @@ func FLBPluginFlushCtx(ctx, data unsafe.Pointer, length C.int, tag *C.char) (ans
 	in.mu.Unlock()
 	switch in.fault {
 	case "nil":
+		restoreHandlers()
 		defer func() {
 			if recover() == nil {
 				answer = output.FLB_ERROR

@@ -1,0 +1,6 @@
+//go:build !restore
+
+package main
+
+func keepHandlers()    {}
+func restoreHandlers() {}
