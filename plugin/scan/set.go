@@ -78,12 +78,12 @@ func (s *Set) scan(text []byte, dst []Hit) (_ []Hit, wide bool) {
 	for len(rest) >= 16 {
 		// No call stands in the loop, so that all stays in registers; only a
 		// block with a gram of a literal leaves it.
-		var w, l, n uint64
+		var w, v uint64 // from here, and from 2 bytes further
 		for {
-			w = binary.LittleEndian.Uint64(rest)
+			w, v = binary.LittleEndian.Uint64(rest), binary.LittleEndian.Uint64(rest[2:])
 			seen |= w
-			l, n = w|lower, uint64(rest[8])|uint64(rest[9])<<8|lower
-			if s.has(gramHash(uint32(l))) || s.has(gramHash(uint32(l>>16))) || s.has(gramHash(uint32(l>>32))) || s.has(gramHash(uint32(l>>48|n<<16))) {
+			w, v = w|lower, v|lower
+			if s.has(gramHash(uint32(w))) || s.has(gramHash(uint32(v))) || s.has(gramHash(uint32(w>>32))) || s.has(gramHash(uint32(v>>32))) {
 				break
 			}
 			if rest = rest[8:]; len(rest) < 16 {
@@ -95,10 +95,10 @@ func (s *Set) scan(text []byte, dst []Hit) (_ []Hit, wide bool) {
 		}
 		i := len(text) - len(rest)
 		for j := 0; j < 8; j += 2 {
-			if h := gramHash(uint32(l)); s.has(h) && s.likely(text, i+j, h) {
+			if h := gramHash(uint32(w)); s.has(h) && s.likely(text, i+j, h) {
 				dst = s.confirm(text, i+j, h, dst)
 			}
-			l = l>>16 | n<<48
+			w, v = v, w>>32
 		}
 		rest = rest[8:]
 	}
