@@ -1,6 +1,7 @@
 package opensearch
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"unicode/utf8"
@@ -20,6 +21,7 @@ const (
 	noHint       hint = iota
 	hintIndex         // something about the index or its pipeline is not as it should be
 	hintDocument      // the document does not fit the mapping
+	hintRace          // so it seems, but a document that came at the same moment may be why
 )
 
 // itemAnswer is what a bulk answer says about one document.
@@ -55,9 +57,18 @@ func scanAnswer(data []byte, a *bulkAnswer) error {
 				return errNotBulk
 			}
 			a.hasItems = true
+			var last []byte // Most items are the same bytes as the one before.
 			return s.array(1, func() error {
+				n := len(a.items)
+				if len(last) > 0 && s.repeats(last) {
+					a.items = append(a.items, a.items[n-1])
+					return nil
+				}
+				start := s.pos
 				a.items = append(a.items, itemAnswer{})
-				return s.item(&a.items[len(a.items)-1])
+				err := s.item(&a.items[n])
+				last = s.data[start:s.pos]
+				return err
 			})
 		case "error":
 			if seenErr {
@@ -87,6 +98,16 @@ func scanAnswer(data []byte, a *bulkAnswer) error {
 type scanner struct {
 	data []byte
 	pos  int
+}
+
+// repeats steps over a value whose bytes are those of one that was read before.
+func (s *scanner) repeats(last []byte) bool {
+	rest := s.data[s.pos:]
+	if len(rest) <= len(last) || !bytes.HasPrefix(rest, last) || rest[len(last)] != ',' && rest[len(last)] != ']' {
+		return false
+	}
+	s.pos += len(last)
+	return true
 }
 
 // item reads {"create":{"status":201,…}}.
