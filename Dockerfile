@@ -6,8 +6,8 @@ ARG GO_DIGEST=
 ARG FLUENT_BIT_IMAGE=cr.fluentbit.io/fluent/fluent-bit:5.1.1
 ARG FLUENT_BIT_DIGEST=
 
-# Bookworm's C library is older than the final image's: what is linked here
-# loads there, and in other distributions of its age too.
+# Bookworm's C library (2.36) is older than the final image's: what is linked
+# here loads there, and wherever glibc is 2.34 or newer.
 FROM ${GO_IMAGE}${GO_DIGEST} AS build
 WORKDIR /src
 COPY go.mod go.sum ./
@@ -31,6 +31,6 @@ COPY fluent-bit.conf fluent-bit.yaml plugins.conf /fluent-bit/etc/
 # The only folder that is written to; mount a volume that outlives the container.
 COPY --from=build /out/state /var/lib/seclog
 EXPOSE 2020
-# The plugin stays loaded when CMD is replaced.
-ENTRYPOINT ["/fluent-bit/bin/fluent-bit", "-e", "/fluent-bit/bin/out_seclog.so"]
+# Each configuration names the plugin itself: Plugins_File in a .conf, plugins in YAML.
+ENTRYPOINT ["/fluent-bit/bin/fluent-bit"]
 CMD ["-c", "/fluent-bit/etc/fluent-bit.conf"]
