@@ -105,6 +105,7 @@ func (b *Builder) Build() *Set {
 			continue
 		}
 		s.wide = s.wide || hasWide(lit)
+		s.stamped = s.stamped || onlyStamp(lit)
 		exact := !hasFreeCase(lit)
 		forms := []string{lit}
 		if !exact {

@@ -28,6 +28,7 @@ type Set struct {
 	digits  ID // ID+1, so that zero says not asked for.
 	at      ID // The same for '@'.
 	wide    bool
+	stamped bool // Some literal may stand in a time.
 }
 
 // entry is a literal with a gram that starts at its byte off.
@@ -55,6 +56,9 @@ func gramHash(w uint32) uint32 { return w << 8 * 0x9e3779b1 >> (32 - gramBits) }
 // larger buffer, of at most 2 GB. The hits do not refer to it. Beyond growing
 // dst it allocates only for a text that holds ſ or the Kelvin sign.
 func (s *Set) Scan(text []byte, dst []Hit) []Hit {
+	if !s.stamped && stamp(text) {
+		return dst
+	}
 	from := len(dst)
 	dst, wide := s.scan(text, dst)
 	if wide && s.wide {

@@ -133,3 +133,34 @@ func TestScan_DigitRuns(t *testing.T) {
 		}
 	}
 }
+
+// A time is passed over only where nothing could be found in it.
+func TestScan_Times(t *testing.T) {
+	t.Parallel()
+	var b, all scan.Builder
+	b.Literal("token")
+	digits := b.Digits()
+	b.At()
+	set := b.Build()
+	all.Literal("11-2")
+	all.Digits()
+	for text, want := range map[string][]scan.Hit{
+		"2026-11-23T20:11:00.123456789Z":      nil,
+		"2026-11-23T20:11:00Z":                nil,
+		"2026-11-23T20:11:00+0100":            nil,
+		"2026-11-23T20:11:00.123+01:00":       nil,
+		"2026-11-23T20:11:4111111111111111":   {{ID: digits, Pos: 17, End: 33}},
+		"2026-11-23T20:11:00-411111111111111": {{ID: digits, Pos: 17, End: 35}},
+		"2026-11-23T20:11:00.123+4111111111":  {{ID: digits, Pos: 24, End: 34}},
+		"2026-11-23T20:11:00 token":           {{ID: 0, Pos: 20, End: 25}},
+		"2026-11-23T20:11:00.1234567890123":   nil,
+		"2026-11-23T20:11:00@":                {{ID: digits + 1, Pos: 19, End: 20}},
+	} {
+		if got := set.Scan([]byte(text), nil); !slices.Equal(got, want) {
+			t.Errorf("%q: %v, want %v", text, got, want)
+		}
+	}
+	if got := all.Build().Scan([]byte("2026-11-23T20:11:00.123456789Z"), nil); len(got) != 1 {
+		t.Errorf("a literal in a time: %v", got)
+	}
+}
