@@ -302,7 +302,7 @@ func (t *sendTask) pass(which []int32) {
 	limit := t.d.RequestMax()
 	for len(which) > 0 {
 		n, size := 0, 0
-		for n < len(which) {
+		for n < min(len(which), docsMax) {
 			doc := &t.batch.Docs[which[n]]
 			if size += doc.End - doc.Off; n > 0 && size > limit {
 				break
@@ -319,6 +319,10 @@ func (t *sendTask) pass(which []int32) {
 		limit = t.d.RequestMax()
 	}
 }
+
+// docsMax bounds the documents of one request, and with them the answer: one that
+// a destination finds too long to read would be asked for again for ever.
+const docsMax = 40_000
 
 // late tells that no further request may start.
 func (t *sendTask) late() bool { return t.ctx.Err() != nil || t.d.o.Now().After(t.until) }

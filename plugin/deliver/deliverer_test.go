@@ -212,6 +212,15 @@ func TestSend_RemembersWhatIsTooLarge(t *testing.T) {
 	}
 }
 
+// An answer has a length that can be read, however small documents are.
+func TestSend_ManySmallDocuments(t *testing.T) {
+	s := &script{answer: func(_ int, req *Request, ans *Answer) { items(req, ans, taken) }}
+	d := deliverer(t, s, Options{RequestMax: 100 << 20})
+	if got, err := d.Send(context.Background(), numbered(s, 2*docsMax+1), nil); err != nil || got.Delivered != 2*docsMax+1 || len(s.requests) != 3 {
+		t.Errorf("%+v %v in %d requests", got, err, len(s.requests))
+	}
+}
+
 // A flush has one budget: what is late or meets a destination that is down is
 // not tried, but a flush's first batch always is.
 func TestSend_Budget(t *testing.T) {

@@ -208,20 +208,23 @@ func (a attempts) RoundTrip(req *http.Request) (*http.Response, error) {
 // Send implements deliver.Destination.
 func (c *Client) Send(ctx context.Context, req *deliver.Request, ans *deliver.Answer) {
 	ans.Reset()
+	filter, asked := filters[:], false
 	if req.Again && askable(req) == len(req.Which) {
-		if unclear := c.send(ctx, req, ans, filtersReason[:]); len(unclear) > 0 {
-			blame(req, ans, unclear, taken(req, ans, nil))
-		}
-		return
+		filter, asked = filtersReason[:], true
 	}
-	if unclear := c.send(ctx, req, ans, filters[:]); len(unclear) > 0 {
-		c.resolve(ctx, req, ans, unclear)
+	doubts := c.send(ctx, req, ans, filter)
+	switch late := c.o.Now().After(req.RetryUntil) || ctx.Err() != nil; {
+	case len(doubts) == 0:
+	case !late:
+		c.resolve(ctx, req, ans, doubts)
+	case asked:
+		blame(req, ans, doubts, taken(req, ans, nil))
 	}
 }
 
-// send makes one bulk request. Items of which nothing says what they mean get
-// the outcome Later, and their positions are returned.
-func (c *Client) send(ctx context.Context, req *deliver.Request, ans *deliver.Answer, filter []string) []int {
+// send makes one bulk request. Items that are in doubt get the outcome Later
+// and are returned.
+func (c *Client) send(ctx context.Context, req *deliver.Request, ans *deliver.Answer, filter []string) []doubt {
 	x := c.exchanges.Get().(*exchange)
 	*x = exchange{c: c, req: req, packed: x.packed[:0], parts: x.parts[:0], raw: x.raw[:0], answer: x.answer}
 	defer c.release(x)
@@ -290,19 +293,16 @@ func askable(req *deliver.Request) int {
 // moment later. So these documents are sent once more and the reasons asked
 // for, of which only the beginning is looked at and nothing is kept.
 //
-// When there is no time for that, they are "not now": the request that gives
+// Where there is no time for that, they stay "not now": the request that gives
 // them again asks at once.
-func (c *Client) resolve(ctx context.Context, req *deliver.Request, ans *deliver.Answer, unclear []int) {
-	if c.o.Now().After(req.RetryUntil) || ctx.Err() != nil {
-		return
-	}
+func (c *Client) resolve(ctx context.Context, req *deliver.Request, ans *deliver.Answer, doubts []doubt) {
 	some := *req
-	some.Which = make([]int32, len(unclear))
-	for j, k := range unclear {
-		some.Which[j] = req.Which[k]
+	some.Which = make([]int32, len(doubts))
+	for j := range doubts {
+		some.Which[j] = req.Which[doubts[j].at]
 	}
 	some.Which = some.Which[:askable(&some)]
-	asked := unclear[:len(some.Which)]
+	asked := doubts[:len(some.Which)]
 	var again deliver.Answer
 	still := c.send(ctx, &some, &again, filtersReason[:])
 	ans.Attempts += again.Attempts
@@ -314,15 +314,15 @@ func (c *Client) resolve(ctx context.Context, req *deliver.Request, ans *deliver
 	took := taken(&some, &again, taken(req, ans, nil))
 	blame(&some, &again, still, took)
 	blocked := map[string]bool{}
-	for j, k := range asked {
-		ans.Items[k] = again.Items[j]
+	for j, q := range asked {
+		ans.Items[q.at] = again.Items[j]
 		if again.Items[j].Outcome == deliver.Blocked {
-			blocked[req.Docs[req.Which[k]].Index] = true
+			blocked[req.Docs[req.Which[q.at]].Index] = true
 		}
 	}
-	for _, k := range unclear[len(asked):] {
-		if index := req.Docs[req.Which[k]].Index; blocked[index] && !took[index] {
-			ans.Items[k].Outcome = deliver.Blocked
+	for _, q := range doubts[len(asked):] {
+		if index := req.Docs[req.Which[q.at]].Index; blocked[index] && !took[index] {
+			ans.Items[q.at].Outcome = deliver.Blocked
 		}
 	}
 }
@@ -341,14 +341,14 @@ func taken(req *deliver.Request, ans *deliver.Answer, set map[string]bool) map[s
 	return set
 }
 
-// blame decides about documents that were refused for a reason that nobody
-// knows: it is the document's fault where others of its index were taken, else
-// the index's.
-func blame(req *deliver.Request, ans *deliver.Answer, unclear []int, took map[string]bool) {
-	for _, k := range unclear {
-		ans.Items[k].Outcome = deliver.Blocked
-		if took[req.Docs[req.Which[k]].Index] {
-			ans.Items[k].Outcome = deliver.Dead
+// blame decides what is still in doubt. Who lost a race would have been taken by
+// now. A reason that nobody knows is the document's fault where others of its
+// index were taken, else the index's.
+func blame(req *deliver.Request, ans *deliver.Answer, doubts []doubt, took map[string]bool) {
+	for _, q := range doubts {
+		ans.Items[q.at].Outcome = deliver.Blocked
+		if q.race || took[req.Docs[req.Which[q.at]].Index] {
+			ans.Items[q.at].Outcome = deliver.Dead
 		}
 	}
 }

@@ -167,9 +167,15 @@ func (x *exchange) pack() error {
 	return nil
 }
 
-// fill writes what came of the exchange into the answer, and returns the
-// positions of the items of which nothing says what they mean.
-func (x *exchange) fill(ans *deliver.Answer, err error) (ambiguous []int) {
+// doubt is an item of which nothing says for sure what it means.
+type doubt struct {
+	at   int
+	race bool // it may have lost a race, else would never be taken
+}
+
+// fill writes what came of the exchange into the answer, and returns the items
+// that are in doubt.
+func (x *exchange) fill(ans *deliver.Answer, err error) (doubts []doubt) {
 	ans.Attempts += x.tries
 	ans.Bytes += int64(x.body.size) * int64(x.tries)
 	ans.Status, ans.RetryAfter = x.status, x.after
@@ -178,11 +184,11 @@ func (x *exchange) fill(ans *deliver.Answer, err error) (ambiguous []int) {
 		for k := range x.answer.items {
 			item, unclear := classify(&x.answer.items[k])
 			if unclear {
-				ambiguous = append(ambiguous, k)
+				doubts = append(doubts, doubt{k, x.answer.items[k].hint == hintRace})
 			}
 			ans.Items = append(ans.Items, item)
 		}
-		return ambiguous
+		return doubts
 	}
 	if err == nil {
 		err = x.failure

@@ -70,9 +70,9 @@ func hintOf(reason []byte) hint {
 		{"Number of documents in shard ", hintIndex},
 		{"Limit of ", hintDocument},
 		{"Document contains at least one immense term", hintDocument},
-		{"mapper [", hintDocument},
+		{"mapper [", hintRace},
 		{"object mapping ", hintDocument},
-		{"can't merge ", hintDocument},
+		{"can't merge ", hintRace},
 		{"field name ", hintDocument},
 		{"The provided expression [", hintDocument},
 	} {
@@ -83,8 +83,8 @@ func hintOf(reason []byte) hint {
 	return noHint
 }
 
-// classify says what an item's answer means. ambiguous tells that nothing in it
-// says so: it is "not now" until more is known.
+// classify says what an item's answer means. ambiguous tells that it does not
+// say so, or not for sure: it is "not now" until more is known.
 func classify(it *itemAnswer) (item deliver.Item, ambiguous bool) {
 	item = deliver.Item{Outcome: deliver.Later, Status: uint16(it.status), Type: it.typ}
 	kind := known[it.typ].class

@@ -94,7 +94,7 @@ func TestClassify_NothingUnnamed(t *testing.T) {
 	}
 	for status := 100; status < 600; status++ {
 		for _, typ := range types {
-			for h := noHint; h <= hintDocument; h++ {
+			for h := noHint; h <= hintRace; h++ {
 				for _, create := range []bool{false, true} {
 					it := itemAnswer{create: create, status: status, typ: typ, hint: h}
 					got, unclear := classify(&it)
@@ -116,7 +116,7 @@ func TestClassify_NothingUnnamed(t *testing.T) {
 					if got.Outcome != want || int(got.Status) != status || got.Type != typ {
 						t.Fatalf("%+v: %+v, want %v", it, got, want)
 					}
-					if want := status == 400 && typ == illegalArgument && h == noHint; unclear != want {
+					if want := status == 400 && typ == illegalArgument && (h == noHint || h == hintRace); unclear != want {
 						t.Fatalf("%+v: unclear %v, want %v", it, unclear, want)
 					}
 				}
@@ -149,8 +149,8 @@ func TestHintOf(t *testing.T) {
 		"Limit of total fields [3] has been exceeded":                                          hintDocument,
 		"Limit of mapping depth [20] has been exceeded due to object field [a]":                hintDocument,
 		"Document contains at least one immense term in field=\"k\" (whose UTF8 encoding is":   hintDocument,
-		"mapper [a.x] cannot be changed from type [text] to [long]":                            hintDocument,
-		"can't merge a non object mapping [log] with an object mapping":                        hintDocument,
+		"mapper [a.x] cannot be changed from type [text] to [long]":                            hintRace,
+		"can't merge a non object mapping [log] with an object mapping":                        hintRace,
 		"Field name [_ignored] is longer than the limit of [5] characters":                     hintDocument,
 		"field [a] not present as part of path [a]":                                            noHint,
 		"unable to convert [x] to integer":                                                     noHint,

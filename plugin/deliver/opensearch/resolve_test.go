@@ -75,6 +75,30 @@ func TestResolve(t *testing.T) {
 	}
 }
 
+// After an outage every chunk is given again, and many meet a new index at once.
+func TestResolve_RaceOfARetriedChunk(t *testing.T) {
+	for losses, want := range map[int]deliver.SendResult{1: {Delivered: 4}, 99: {Delivered: 2, Dead: 2}} {
+		x := &index{docs: map[string]string{}}
+		x.item = func(r int, name, _, _ string) (int, string) {
+			if name == "a" && r <= losses {
+				return 400, "illegal_argument_exception|mapper [f] cannot be changed from type [long] to [text]"
+			}
+			return 0, ""
+		}
+		srv := httptest.NewServer(x)
+		c, d := pair(t, opensearch.Options{Hosts: []string{srv.URL}, DeadLetterIndex: "dead"}, deliver.Options{DeadLetterIndex: "dead"})
+		l := deliver.NewLedger(1<<20, nil)
+		_, e := l.Claim([16]byte{1})
+		e.Finish(false)
+		_, e = l.Claim([16]byte{1})
+		if got, err := d.Send(context.Background(), batch(c, 4, 0), e); err != nil || got != want {
+			t.Errorf("%d refusals: %+v %v, want %+v", losses, got, err, want)
+		}
+		_ = d.Close()
+		srv.Close()
+	}
+}
+
 // Reasons may quote whole documents, so not all are asked for at a time; an index
 // of which all that were asked are held is held for the others too.
 func TestResolve_ManyLargeDocuments(t *testing.T) {
