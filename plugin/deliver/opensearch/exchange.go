@@ -167,12 +167,6 @@ func (x *exchange) pack() error {
 	return nil
 }
 
-// doubt is an item of which nothing says for sure what it means.
-type doubt struct {
-	at   int
-	race bool // it may have lost a race, else would never be taken
-}
-
 // fill writes what came of the exchange into the answer, and returns the items
 // that are in doubt.
 func (x *exchange) fill(ans *deliver.Answer, err error) (doubts []doubt) {
