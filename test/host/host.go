@@ -279,6 +279,10 @@ func (h *Host) ask(command string) (Event, error) {
 	h.events = append(h.events, e)
 	if e.Event == "refused" {
 		<-h.gone
+		// The host exits with 1 once the outputs whose Init had passed are ended; another end is a crash on the way.
+		if exit := (*exec.ExitError)(nil); !errors.As(h.ended, &exit) || exit.ExitCode() != 1 {
+			return e, h.failure(h.ended)
+		}
 		return e, fmt.Errorf("%w\n%s", ErrRefused, h.stderr.String())
 	}
 	return e, nil
