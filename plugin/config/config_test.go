@@ -125,7 +125,6 @@ func TestLoad_Refuses(t *testing.T) {
 		{"Metrics_Listen", "127.0.0.1:2021", "not yet supported; allowed: off"},
 		{"Setup", "On", "not yet supported"},
 		{"Rules_Reload", "On", "not yet supported; allowed: Off"},
-		{"Hold_Max", "1h", "not yet supported; allowed: 15m"},
 		{"Redact_Action", "encrypt", "not yet supported"},
 		{"Redact_Action", "hash", "needs Key_File"},
 		{"Redact", "maybe", "allowed: On, Report, Off"},

@@ -136,10 +136,6 @@ func duration(least, most time.Duration, to func(c *Config) *time.Duration) func
 	return func(c *Config, v string) (err error) { *to(c), err = durationBetween(v, least, most); return err }
 }
 
-func word(to func(c *Config) *string, allowed ...string) func(*Config, string) error {
-	return func(c *Config, v string) (err error) { *to(c), err = oneOf(v, allowed...); return err }
-}
-
 func file(to func(c *Config) *string) func(*Config, string) error {
 	return func(c *Config, v string) error { *to(c) = v; return readable(v) }
 }
