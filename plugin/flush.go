@@ -2,7 +2,6 @@ package plugin
 
 import (
 	"context"
-	"encoding/hex"
 	"errors"
 	"fmt"
 
@@ -67,7 +66,7 @@ func (f *flush) run(ctx context.Context, tag string, chunk []byte) Result {
 		}
 		if len(f.batch.Body) >= int(f.in.cfg.BulkSize) || len(f.letters) >= maxLetters {
 			f.send(ctx)
-			if f.waiting > 0 && f.in.sender.Down() {
+			if f.waiting > 0 && (f.in.sender.Down() || f.in.sender.Late(ctx)) {
 				return Retry // the rest would only be encoded in vain
 			}
 		}
@@ -242,7 +241,6 @@ func (f *flush) bury(err error) {
 		reason = e.Reason
 	}
 	raw := f.rec.Bytes(f.rec.Raw)
-	seal := f.in.ids.Seal(f.in.ids.Fingerprint("", raw), 0)
 	var id [encode.IDSize]byte
 	f.id.Write(&id, int(place))
 	f.buried = append(f.buried, place)
@@ -253,7 +251,7 @@ func (f *flush) bury(err error) {
 		RuleVersion: f.rules.Version,
 		Error:       reason,
 		Size:        len(raw),
-		Fingerprint: hex.EncodeToString(seal[:]),
+		Fingerprint: f.in.fingerprint(raw),
 	})
 }
 
