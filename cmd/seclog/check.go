@@ -68,7 +68,12 @@ func (c *checkCommand) Run(s *streams) error {
 		for line := range strings.Lines(err.Error()) {
 			refuse(strings.TrimSuffix(line, "\n"))
 		}
-		return exitCode(exitFindings)
+		fmt.Fprintln(s.out, "the first error ends the loading of redaction rules; those behind it were not looked at")
+		// Detection stands on its own and is told as well.
+		files.Redaction = nil
+		if rs, err = files.Compile(conf, detect.Options{}); err != nil {
+			return err
+		}
 	}
 	for _, r := range append(rs.Refused, rs.Detect.RunExamples()...) {
 		line := fmt.Sprintf("%s:%d: ", r.File, r.Line)
