@@ -1,6 +1,7 @@
 package encode
 
 import (
+	"bytes"
 	"math"
 	"slices"
 	"strconv"
@@ -15,7 +16,9 @@ import (
 // Framing is what a destination wants around each document: Open is appended
 // before it, Close behind it.
 type Framing struct {
-	Open  func(dst []byte, index, id string) []byte // must not keep id
+	// Open is asked again after Encoder.Forget; between, documents of one index
+	// differ in the id alone. It must not keep id.
+	Open  func(dst []byte, index, id string) []byte
 	Close func(dst []byte) []byte
 }
 
@@ -76,6 +79,9 @@ type Encoder struct {
 	counts  []int         // by detector
 	list    []string
 	index   indexCache
+	frame   []byte // what opened the last document, of the index framed
+	framed  string
+	idAt    int // where the id stands in it
 }
 
 // place is where a top level field of the record goes.
@@ -115,7 +121,7 @@ func (e *Encoder) time(dst []byte, sec int64, nsec int32) []byte {
 // Forget drops what is remembered of the record before. It must be called
 // when dst is no longer the buffer that the last call of Append gave back, and
 // before the first record of a chunk.
-func (e *Encoder) Forget() { e.slots, e.plan = e.slots[:0], e.plan[:0] }
+func (e *Encoder) Forget() { e.slots, e.plan, e.frame = e.slots[:0], e.plan[:0], e.frame[:0] }
 
 // Append appends one document with its framing to dst.
 func (e *Encoder) Append(dst []byte, in *Input) ([]byte, Doc) {
@@ -128,13 +134,30 @@ func (e *Encoder) Append(dst []byte, in *Input) ([]byte, Doc) {
 		}
 	}
 	doc := Doc{Off: len(dst), Index: e.cfg.Index.name(e, rec, in.First)}
-	dst = e.cfg.Framing.Open(dst, doc.Index, unsafe.String(&in.ID[0], IDSize))
+	dst = e.open(dst, doc.Index, &in.ID)
 	doc.JSON = len(dst)
 	dst = e.document(dst, in)
 	doc.End = len(dst)
 	dst = e.cfg.Framing.Close(dst)
 	doc.End = len(dst)
 	return dst, doc
+}
+
+// open opens a document. What the framing wrote for the last one of the same
+// index is used again, with the new id in it.
+func (e *Encoder) open(dst []byte, index string, id *[IDSize]byte) []byte {
+	if len(e.frame) > 0 && e.framed == index {
+		dst = append(dst, e.frame[:e.idAt]...)
+		dst = append(dst, id[:]...)
+		return append(dst, e.frame[e.idAt+IDSize:]...)
+	}
+	at := len(dst)
+	dst = e.cfg.Framing.Open(dst, index, unsafe.String(&id[0], IDSize))
+	e.frame, e.framed = append(e.frame[:0], dst[at:]...), index
+	if e.idAt = bytes.Index(e.frame, id[:]); e.idAt < 0 || bytes.Count(e.frame, id[:]) != 1 {
+		e.frame = e.frame[:0]
+	}
+	return dst
 }
 
 func (e *Encoder) document(dst []byte, in *Input) []byte {

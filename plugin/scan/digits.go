@@ -30,12 +30,20 @@ const stride = 48
 func (s *Set) digitHits(text []byte, dst []Hit) []Hit {
 	m := ^uint64(0) // has a bit for each of the 64 bytes before i that is no digit
 	i, done := 0, 0
-	for next := 64; next <= len(text); next += stride {
-		for ; i < next; i += 8 {
-			m = others(m, binary.LittleEndian.Uint64(text[i:]))
-		}
+	if len(text) >= 64 {
+		m = others(others(m, binary.LittleEndian.Uint64(text)), binary.LittleEndian.Uint64(text[8:]))
+		i = 64 - stride
+	}
+	for ; len(text)-i >= stride; i += stride {
+		b := text[i : i+stride : i+stride]
+		m = others(m, binary.LittleEndian.Uint64(b))
+		m = others(m, binary.LittleEndian.Uint64(b[8:]))
+		m = others(m, binary.LittleEndian.Uint64(b[16:]))
+		m = others(m, binary.LittleEndian.Uint64(b[24:]))
+		m = others(m, binary.LittleEndian.Uint64(b[32:]))
+		m = others(m, binary.LittleEndian.Uint64(b[40:]))
 		if nine(^m) {
-			dst, done = s.runs(text, i-64, done, ^m, dst)
+			dst, done = s.runs(text, i+stride-64, done, ^m, dst)
 		}
 	}
 	for ; i+8 <= len(text); i += 8 {
