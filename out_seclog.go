@@ -13,7 +13,6 @@ import "C"
 import (
 	"context"
 	"fmt"
-	"math"
 	"os"
 	"runtime/debug"
 	"sync/atomic"
@@ -75,7 +74,7 @@ func FLBPluginFlushCtx(ctx, data unsafe.Pointer, length C.int, tag *C.char) (ans
 	defer guard("flush", &answer, output.FLB_RETRY)
 	C.seclog_restore_handlers()
 	in := instance(ctx)
-	if in == nil || length < 0 || length > math.MaxInt32 {
+	if in == nil || length < 0 {
 		return output.FLB_RETRY
 	}
 	if in.Flush(context.Background(), C.GoString(tag), unsafe.Slice((*byte)(data), int(length))) == plugin.OK {

@@ -22,15 +22,13 @@ const maxBlanks = 16
 
 // carrier is how a key stands in a text.
 type carrier struct {
-	key      []byte
-	flag     bool // -x or --xy: a blank parts key and value
-	quoted   bool // a quote follows the key: JSON, maybe inside JSON
-	xml      bool // <key>
-	url      bool // behind ? or &
-	colon    bool
-	slashes  int // backslashes before the key's closing quote
-	after    int // where the text behind the key begins
-	bareWord bool
+	key     []byte
+	flag    bool // -x or --xy: a blank parts key and value
+	quoted  bool // a quote follows the key: JSON, maybe inside JSON
+	xml     bool // <key>
+	url     bool // behind ? or &
+	colon   bool
+	slashes int // backslashes before the key's closing quote
 }
 
 // fieldAt looks whether the hit is part of a key, and cuts what it names.

@@ -13,7 +13,7 @@ func stamp(text []byte) bool {
 	if len(text) < 20 || len(text) > 35 {
 		return false
 	}
-	date := binary.LittleEndian.Uint64(text) ^ 0x2d30302d30303030    // 0000-00-
+	date := binary.LittleEndian.Uint64(text) ^ 0x2d30302d30303030      // 0000-00-
 	clock := binary.LittleEndian.Uint64(text[8:]) ^ 0x30303a3030543030 // 00T00:00
 	// A digit is now at most 9, any other byte 0.
 	if ((date&^high+0x7f76767f76767676)|date|(clock&^high+0x76767f76767f7676)|clock)&high != 0 {

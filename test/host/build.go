@@ -14,13 +14,14 @@ var source []byte
 
 // Available says whether host and plugin can be built here, and why not.
 func Available() (reason string, ok bool) {
-	if _, err := exec.LookPath(compiler()); err != nil {
+	if _, err := exec.LookPath(Compiler()); err != nil {
 		return "no C compiler: " + err.Error(), false
 	}
 	return "", true
 }
 
-func compiler() string {
+// Compiler is the C compiler, $CC or cc.
+func Compiler() string {
 	if cc := os.Getenv("CC"); cc != "" {
 		return cc
 	}
@@ -35,7 +36,7 @@ func Build(ctx context.Context, dir string) (string, error) {
 	}
 	bin := filepath.Join(dir, "host")
 	// -rdynamic is not wanted: the plugin reaches the host through its struct alone.
-	return bin, command(ctx, compiler(), "-std=gnu11", "-O2", "-g", "-Wall", "-Wextra", "-Werror", "-pthread", "-o", bin, file, "-ldl")
+	return bin, command(ctx, Compiler(), "-std=gnu11", "-O2", "-g", "-Wall", "-Wextra", "-Werror", "-pthread", "-o", bin, file, "-ldl")
 }
 
 // BuildPlugin builds the Go package in pkg as a shared object at path, with more flags of go build if given.

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"iter"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -216,6 +217,17 @@ func TestHost(t *testing.T) {
 		if err := host.BuildPlugin(t.Context(), "./testdata/answers", restoring, "-tags", "restore", "-overlay", overlay); err != nil {
 			t.Fatal(err)
 		}
+		t.Run("but not from another plugin in Go", func(t *testing.T) {
+			two := filepath.Join(dir, "two")
+			if out, err := exec.CommandContext(t.Context(), host.Compiler(), "-std=gnu11", "-Wall", "-Wextra", "-Werror", "-o", two, "testdata/two/main.c", "-ldl").CombinedOutput(); err != nil {
+				t.Fatalf("%v\n%s", err, out)
+			}
+			out, err := exec.CommandContext(t.Context(), two, restoring, so).CombinedOutput()
+			want := "first loaded: 0 restored, first\nhost took: 1 restored, first\nsecond loaded: 0 restored, second\nhost took: 1 restored, second\n"
+			if err != nil || string(out) != want {
+				t.Errorf("%v\n%s\nwant\n%s", err, out, want)
+			}
+		})
 		h, err := host.Start(t.Context(), bin, host.Script{
 			Plugin: restoring, Threads: 2, ReplaceHandlers: true, Outputs: []map[string]string{{"answers": "ok", "fault": "nil"}},
 		})
