@@ -6,6 +6,7 @@
 package main
 
 /*
+#cgo LDFLAGS: -ldl
 #include "host.h"
 */
 import "C"

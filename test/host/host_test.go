@@ -229,7 +229,7 @@ func TestHost(t *testing.T) {
 			}
 		})
 		h, err := host.Start(t.Context(), bin, host.Script{
-			Plugin: restoring, Threads: 2, ReplaceHandlers: true, Outputs: []map[string]string{{"answers": "ok", "fault": "nil"}},
+			Plugin: restoring, Threads: 2, Stack: 24 << 10, ReplaceHandlers: true, Outputs: []map[string]string{{"answers": "ok", "fault": "nil"}},
 		})
 		if err != nil {
 			t.Fatal(err)

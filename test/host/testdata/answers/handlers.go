@@ -3,6 +3,7 @@
 package main
 
 /*
+#cgo LDFLAGS: -ldl
 #include "host.h"
 */
 import "C"
