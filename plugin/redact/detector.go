@@ -48,8 +48,7 @@ func (e *Engine) detect(st *State, text []byte, h scan.Hit, rule int32) {
 // keyword asks the pattern around a literal.
 func (e *Engine) keyword(st *State, text []byte, h scan.Hit, rule int32, from int) bool {
 	r := &e.rules[rule]
-	st.sub = r.pattern.FindAt(&st.scratch, text, h, from, st.sub)
-	m := st.sub
+	m := st.match(r.pattern, text, h, from)
 	// What begins before this hit and holds the next one holds this one too,
 	// so a later hit need not look as far back again.
 	if len(m) == 0 {
@@ -100,8 +99,8 @@ func (e *Engine) fewer(st *State, text []byte, s, t int, rule int32) bool {
 			}
 			// The pattern must take the groups for themselves.
 			part := scan.Hit{Pos: int32(a), End: int32(b)}
-			st.sub = r.pattern.FindAt(&st.scratch, text[:b], part, a, st.sub)
-			if m := st.sub; len(m) >= 2 && m[0] <= a && m[1] >= b {
+			m := st.match(r.pattern, text[:b], part, a)
+			if len(m) >= 2 && m[0] <= a && m[1] >= b {
 				return e.take(st, text, a, b, rule)
 			}
 		}

@@ -163,8 +163,7 @@ func (e *Engine) groups(st *State, text []byte, g []group, i, last int, rule int
 		off, from = a, 0
 	}
 	hit := scan.Hit{Pos: int32(a - off), End: int32(b - off)}
-	st.sub = r.pattern.FindAt(&st.scratch, text[off:end], hit, from, st.sub)
-	m := st.sub
+	m := st.match(r.pattern, text[off:end], hit, from)
 	if len(m) < 2*r.group+2 || m[2*r.group] < 0 {
 		return false
 	}

@@ -265,6 +265,17 @@ func (e *Engine) find(st *State, rec *decode.Record, text []byte, hits []scan.Hi
 	}
 }
 
+// match asks a pattern at a hit and gives the submatch indexes, or nil.
+//
+// Bytes: valid until the next call.
+func (st *State) match(p *scan.Pattern, text []byte, h scan.Hit, from int) []int {
+	m := p.FindAt(&st.scratch, text, h, from, st.sub)
+	if m != nil {
+		st.sub = m // the room is kept also where there is no match
+	}
+	return m
+}
+
 // next begins a text for the ends of matches by rule.
 func (st *State) next(rules int) {
 	if st.text++; st.text == 0 || len(st.ends) != rules {
