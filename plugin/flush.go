@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/seclog/seclog/plugin/config"
 	"github.com/seclog/seclog/plugin/decode"
@@ -196,7 +197,7 @@ func (f *flush) one() {
 	f.batch.Body = dst
 	f.batch.Docs = append(f.batch.Docs, deliver.Doc{
 		Off: doc.Off, JSONOff: doc.JSON, End: doc.End, Index: doc.Index,
-		ID: in.ID, Place: int32(f.rec.Place), Sec: f.rec.Sec,
+		ID: in.ID, Place: int32(f.rec.Place), Sec: f.rec.Sec, Nsec: f.rec.Nsec,
 	})
 	f.count(in)
 }
@@ -246,13 +247,22 @@ func (f *flush) bury(err error) {
 	f.buried = append(f.buried, place)
 	f.letters = append(f.letters, deliver.DeadLetter{
 		ID:          string(id[:]),
-		Time:        f.rec.Time(),
+		Time:        f.time(),
 		Tag:         string(f.tag),
 		RuleVersion: f.rules.Version,
 		Error:       reason,
 		Size:        len(raw),
 		Fingerprint: f.in.fingerprint(raw),
 	})
+}
+
+// time is the record's time for a dead letter; where it cannot be read, that of
+// the chunk's first attempt.
+func (f *flush) time() time.Time {
+	if f.rec.Sec == 0 && f.rec.Nsec == 0 {
+		return time.Unix(f.first, 0).UTC()
+	}
+	return f.rec.Time()
 }
 
 // send delivers what is written so far and empties the body.

@@ -112,6 +112,7 @@ func (r *Reader) corrupt(rec *Record, start int) (bool, error) {
 	r.pos = len(r.src)
 	rec.Src, rec.Place = r.src, r.place
 	rec.Raw = Span{Off: uint32(start), Len: uint32(len(r.src) - start)}
+	rec.Sec, rec.Nsec = r.timeAt(start)
 	r.forget()
 	return false, &Error{Place: r.place, Offset: start, Len: len(r.src) - start, Reason: reasonCorrupt, Corrupt: true}
 }
@@ -119,11 +120,26 @@ func (r *Reader) corrupt(rec *Record, start int) (bool, error) {
 func (r *Reader) unusable(rec *Record, start, end int, reason string) (bool, error) {
 	r.pos = end
 	rec.Raw = Span{Off: uint32(start), Len: uint32(end - start)}
-	rec.Sec, rec.Nsec = 0, 0
+	rec.Sec, rec.Nsec = r.timeAt(start)
 	err := &Error{Place: r.place, Offset: start, Len: end - start, Reason: reason}
 	r.place++
 	r.forget()
 	return true, err
+}
+
+// timeAt reads the time of a record that cannot be used; 0 where that is not to
+// be read either.
+func (r *Reader) timeAt(pos int) (int64, int32) {
+	for range 2 { // the pair of time and body, and in new records that of time and metadata
+		if h, ok := readHead(r.src, pos); ok && h.kind == Array && h.num == 2 {
+			pos = h.off
+		}
+	}
+	sec, nsec, _, ok := readTime(r.src, pos)
+	if !ok || nsec == 0 && (sec == groupStart || sec == groupEnd) {
+		return 0, 0
+	}
+	return sec, nsec
 }
 
 // forget drops the record before, whose fields may be half written.

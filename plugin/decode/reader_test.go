@@ -178,6 +178,32 @@ func TestNext_RecordMax(t *testing.T) {
 	}
 }
 
+// A record that cannot be used still has its time, by which its dead letter is
+// found; what is cut off has that of its beginning.
+func TestNext_TimeOfTheUnusable(t *testing.T) {
+	cut := new(decodetest.Chunk).Record(when, rec{"log", "cut off"}).Bytes()
+	for name, chunk := range map[string][]byte{
+		"too large":        new(decodetest.Chunk).Record(when, rec{"log", strings.Repeat("x", 2000)}).Bytes(),
+		"body is a scalar": new(decodetest.Chunk).Record(when, 7).Bytes(),
+		"old, a scalar":    new(decodetest.Chunk).Old(when, 7).Bytes(),
+		"cut off":          cut[:len(cut)-3],
+	} {
+		var r decode.Reader
+		rc := decode.Record{Sec: 1, Nsec: 2}
+		r.MaxRecord = 1000
+		r.Reset(chunk)
+		if _, err := r.Next(&rc); err == nil || rc.Sec != int64(when.Sec) || rc.Nsec != int32(when.Nsec) {
+			t.Errorf("%s: %v, %d.%09d", name, err, rc.Sec, rc.Nsec)
+		}
+	}
+	var r decode.Reader
+	rc := decode.Record{Sec: 1, Nsec: 2}
+	r.Reset([]byte{0xc1, 0x92, 0x92})
+	if _, err := r.Next(&rc); err == nil || rc.Sec != 0 || rc.Nsec != 0 {
+		t.Errorf("no time: %v, %d.%09d", err, rc.Sec, rc.Nsec)
+	}
+}
+
 // FuzzNext compares the reader with ugorji's decoder: what the one reads as a
 // record the other reads too, with the same values in the same places.
 func FuzzNext(f *testing.F) {

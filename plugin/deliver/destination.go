@@ -20,6 +20,7 @@ type Doc struct {
 	ID       [20]byte // the _id that the framing names
 	Place    int32    // the record's number in its chunk: the ordinal in the ledger; negative: not in the ledger
 	Sec      int64    // the record's time, Unix seconds
+	Nsec     int32    // and nanoseconds
 }
 
 // Batch is documents of one chunk on their way.

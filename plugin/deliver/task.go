@@ -260,7 +260,7 @@ func (t *sendTask) letter(i int32) DeadLetter {
 		text = text[:n-1]
 	}
 	l := DeadLetter{
-		ID: string(doc.ID[:]), Index: doc.Index, Time: time.Unix(doc.Sec, 0),
+		ID: string(doc.ID[:]), Index: doc.Index, Time: time.Unix(doc.Sec, int64(doc.Nsec)),
 		Tag: t.batch.Tag, RuleVersion: t.batch.RuleVersion,
 		Error: t.reasons[i].kind, Status: int(t.reasons[i].status),
 		Size: len(text), Document: string(text),
