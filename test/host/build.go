@@ -2,15 +2,15 @@ package host
 
 import (
 	"context"
-	_ "embed"
+	"embed"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 )
 
-//go:embed c/host.c
-var source []byte
+//go:embed c
+var source embed.FS
 
 // Available says whether host and plugin can be built here, and why not.
 func Available() (reason string, ok bool) {
@@ -30,11 +30,16 @@ func Compiler() string {
 
 // Build compiles the host with the C compiler, $CC or cc, into dir and answers the program's path.
 func Build(ctx context.Context, dir string) (string, error) {
-	file := filepath.Join(dir, "host.c")
-	if err := os.WriteFile(file, source, 0o644); err != nil {
-		return "", fmt.Errorf("build the host: %w", err)
+	for _, name := range []string{"host.c", "abi.h"} {
+		text, err := source.ReadFile("c/" + name)
+		if err == nil {
+			err = os.WriteFile(filepath.Join(dir, name), text, 0o644)
+		}
+		if err != nil {
+			return "", fmt.Errorf("build the host: %w", err)
+		}
 	}
-	bin := filepath.Join(dir, "host")
+	bin, file := filepath.Join(dir, "host"), filepath.Join(dir, "host.c")
 	// -rdynamic is not wanted: the plugin reaches the host through its struct alone.
 	return bin, command(ctx, Compiler(), "-std=gnu11", "-O2", "-g", "-Wall", "-Wextra", "-Werror", "-pthread", "-o", bin, file, "-ldl")
 }
