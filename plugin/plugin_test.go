@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -191,15 +192,23 @@ func TestFlush_EverythingBecomesADocumentOrADeadLetter(t *testing.T) {
 		{"claims 4 GiB", good().Raw(0x92, 0x92, 0xd7, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0x80, 0xdf, 0xff, 0xff, 0xff, 0xff).Bytes(), 1, 1},
 		{"too deep", good().Raw(0x92, 0x92, 0xd7, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0x80, 0x81, 0xa1, 'a').Raw(bytes.Repeat([]byte{0x91}, 100_000)...).Raw(0xc0).Record(when, rec{"log", "x"}).Bytes(), 2, 1},
 		{"100,000 keys", good().Record(when, manyKeys(100_000)).Bytes(), 2, 0},
-		{"20 MB record", good().Record(when, rec{"log", strings.Repeat("a", 20<<20)}).Record(when, rec{"log", "x"}).Bytes(), 2, 1},
+		{"100 MB record", good().Record(when, rec{"log", strings.Repeat("a", 100_000_000)}).Record(when, rec{"log", "x"}).Bytes(), 2, 1},
+		{"1 MB lines made to be slow", slowLines().Bytes(), 14, 0},
 		{"invalid UTF-8", good().Record(when, rec{"log", "\xff\xfe\x00"}).Bytes(), 2, 0},
 		{"scalars only", bytes.Repeat([]byte{1}, 5000), 0, 5000},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			s := &store{}
-			in, _ := instance(t, s)
+			in, _ := instance(t, s, "Retry_Timeout", "1m")
+			var before, after runtime.MemStats
+			runtime.ReadMemStats(&before)
 			if r := in.Flush(context.Background(), "t", c.chunk); r != OK {
 				t.Fatal(r)
+			}
+			runtime.ReadMemStats(&after)
+			// Enough for bodies of a few records of 1 MB; a large one is never copied.
+			if grown := after.TotalAlloc - before.TotalAlloc; grown > 400<<20 || c.dead > 0 && c.dead < 10 && grown > 20<<20 {
+				t.Errorf("%d MB allocated", grown>>20)
 			}
 			docs, dead := 0, 0
 			for k, d := range s.docs {
@@ -221,6 +230,18 @@ func TestFlush_EverythingBecomesADocumentOrADeadLetter(t *testing.T) {
 			}
 		})
 	}
+}
+
+// slowLines are lines on which careless patterns take quadratic time or worse.
+func slowLines() *decodetest.Chunk {
+	c := new(decodetest.Chunk)
+	for _, part := range []string{
+		"key=", "a@", "4111-", "123 45 678 9012 ", `password="`, `\\\\`, "eyJ", "-----BEGIN PRIVATE KEY-----", "://a:b", `"password":[`, `{"a":`,
+		"sshd[1]: Failed password for ", ` "GET / HTTP/1.1" `, "é\xff",
+	} {
+		c.Record(when, rec{"log", strings.Repeat(part, 1_000_000/len(part))})
+	}
+	return c
 }
 
 func manyKeys(n int) rec {

@@ -154,7 +154,7 @@ func settingCases() []documentCase {
 				c.Record(n.event(), rec{"log", "after"})
 			},
 			docs:    []string{`{"@timestamp":"{T}","log":"before"}`, `{"@timestamp":"{T}","log":"after"}`},
-			dead:    []string{`{"@timestamp":"1970-01-01T00:00:00.000000000Z","index":"","tag":"kube.app","error":"larger than Record_Max of 1000 bytes","status":0,"size":1040}`},
+			dead:    []string{`{"@timestamp":"{T}","index":"","tag":"kube.app","error":"larger than Record_Max of 1000 bytes","status":0,"size":1040}`},
 			secrets: []string{"hunter2"},
 		},
 		{
@@ -227,7 +227,7 @@ func redactionCases() []documentCase {
 				c.Record(n.event(), rec{"n", 3})
 			},
 			docs: []string{`{"@timestamp":"{T}","n":1}`, `{"@timestamp":"{T}","n":3}`},
-			dead: []string{`{"@timestamp":"{T0}","index":"{INDEX}","tag":"kube.app","error":"mapper_parsing_exception","status":400,"size":132,
+			dead: []string{`{"@timestamp":"{T}","index":"{INDEX}","tag":"kube.app","error":"mapper_parsing_exception","status":400,"size":132,
 				"document":"{\"@timestamp\":\"{T}\",\"n\":\"many\",\"log\":\"password=[REDACTED:password]\",\"seclog\":{\"redacted\":{\"password\":1}}}"}`},
 			secrets: []string{"hunter2"},
 		},
@@ -273,8 +273,8 @@ func hostileCases() []documentCase {
 			},
 			docs: []string{`{"@timestamp":"{T}","log":"before"}`, `{"@timestamp":"{T}","log":"after"}`},
 			dead: []string{
-				`{"@timestamp":"1970-01-01T00:00:00.000000000Z","index":"","tag":"kube.app","error":"not a pair of time and body","status":0,"size":17}`,
-				`{"@timestamp":"1970-01-01T00:00:00.000000000Z","index":"","tag":"kube.app","error":"its body is not a map","status":0,"size":20}`,
+				`{"@timestamp":"{FLUSHED}","index":"","tag":"kube.app","error":"not a pair of time and body","status":0,"size":17}`,
+				`{"@timestamp":"{T}","index":"","tag":"kube.app","error":"its body is not a map","status":0,"size":20}`,
 			},
 		},
 		{
@@ -284,7 +284,7 @@ func hostileCases() []documentCase {
 				c.Raw(0x92, 0x92, 0xd7, 0x00, 1, 2)
 			},
 			docs: []string{`{"@timestamp":"{T}","log":"whole"}`},
-			dead: []string{`{"@timestamp":"1970-01-01T00:00:00.000000000Z","index":"","tag":"kube.app","error":"corrupt msgpack","status":0,"size":6}`},
+			dead: []string{`{"@timestamp":"{FLUSHED}","index":"","tag":"kube.app","error":"corrupt msgpack","status":0,"size":6}`},
 		},
 	}
 }
