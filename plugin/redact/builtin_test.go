@@ -3,6 +3,7 @@ package redact_test
 import (
 	"bytes"
 	"encoding/json"
+	"math/rand/v2"
 	"strings"
 	"testing"
 
@@ -25,6 +26,29 @@ func TestRunExamples_Builtin(t *testing.T) {
 	}
 	if detectors < 25 {
 		t.Errorf("%d detectors, at least 25 are wanted", detectors)
+	}
+}
+
+// A token of any length goes to its end.
+func TestBuiltin_LongTokens(t *testing.T) {
+	x := newTool(t, redact.Options{}, builtin(t)...)
+	r := rand.New(rand.NewPCG(5, 6))
+	const letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
+	token := make([]byte, 6000)
+	for i := range token {
+		token[i] = letters[r.IntN(len(letters))]
+	}
+	for _, before := range []string{
+		"sent Authorization: Bearer ", "curl -H 'Bearer ", "GET /x?X-Amz-Security-Token=", "got Basic ", "hvs.", "pypi-AgEIcHlwaS5vcmc", "token=", "ghp" + "_",
+	} {
+		for _, n := range []int{60, 251, 1001, 2000, 6000} {
+			if before == "ghp"+"_" && n > 251 {
+				continue // longer is no such token
+			}
+			if got := x.text(before + string(token[:n]) + " end"); strings.Contains(got, string(token[n-12:n])) {
+				t.Errorf("%s with %d letters leaves %d of it", before, n, len(got)-len(before))
+			}
+		}
 	}
 }
 
