@@ -96,6 +96,9 @@ func mixedChunk(r *rand.Rand, lines []data.Line) []byte {
 				}
 				b = append(b, "event", "ours", "list", []any{i / 4, "x@example.net"})
 			}
+			if i%6 == 5 {
+				b = rec{"SYSLOG_IDENTIFIER", "sshd", "MESSAGE", "Failed password for root from 203.0.113.66 port 51779 ssh2"}
+			}
 			c.Record(decodetest.Time(l.Time), b)
 		}
 	}
