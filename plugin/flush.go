@@ -18,13 +18,14 @@ import (
 // flush is the work on one chunk and the memory for it, used again for the
 // next one.
 type flush struct {
-	in    *Instance
-	rules *ruled
-	tag   []byte // redacted
-	entry *deliver.Entry
-	id    encode.ChunkID
-	first int64 // Unix seconds of the chunk's first attempt
-	print [16]byte
+	in        *Instance
+	rules     *ruled
+	tag       []byte // redacted
+	entry     *deliver.Entry
+	id        encode.ChunkID
+	positions *encode.Positions // nil: Id_Position is Off
+	first     int64             // Unix seconds of the chunk's first attempt
+	print     [16]byte
 
 	reader  decode.Reader
 	rec     decode.Record
@@ -54,6 +55,7 @@ func (f *flush) run(ctx context.Context, tag string, chunk []byte) Result {
 	for {
 		ok, err := f.reader.Next(&f.rec)
 		if err != nil {
+			f.id.Write(&f.input.ID, min(f.rec.Place, encode.MaxPlace-1))
 			f.bury(err)
 		}
 		if !ok {
@@ -98,11 +100,17 @@ func (f *flush) begin(tag string, chunk []byte) {
 	if r := in.rules.Load(); f.rules != r {
 		// Whatever was remembered was made under other rules.
 		*f = flush{in: in, rules: r, encoder: encode.New(&r.encode)}
+		if fields := in.cfg.IDPosition; len(fields) == 2 {
+			f.positions = in.ids.NewPositions(fields[0], fields[1], in.cfg.LogKeys)
+		}
 	}
 	f.print = in.ids.Fingerprint(tag, chunk)
 	n, entry := in.ledger.Claim(f.print)
 	f.entry, f.waiting, f.first = entry, 0, entry.First().Unix()
 	f.id = in.ids.Chunk(f.print, n, firstSecond(&f.reader, &f.rec, chunk))
+	if f.positions != nil {
+		f.positions.Begin(tag)
+	}
 	f.tagHits = f.rules.Scan.Scan([]byte(tag), f.tagHits[:0])
 	f.tag = f.rules.Redact.RedactText(&f.redact, []byte(tag), f.tagHits, f.tag[:0])
 	if in.cfg.Redact != config.RedactOn {
@@ -145,6 +153,9 @@ func (f *flush) skipped() {
 	f.looker.forget()
 	f.detect.Forget()
 	f.encoder.Forget()
+	if f.positions != nil {
+		f.positions.Forget()
+	}
 }
 
 // one makes a document of the record at hand. A panic in any stage makes a
@@ -160,9 +171,13 @@ func (f *flush) one() {
 		}
 	}()
 	if f.rec.Place >= encode.MaxPlace {
+		f.id.Write(&f.input.ID, encode.MaxPlace-1)
 		f.skipped()
 		f.bury(errPlace)
 		return
+	}
+	if f.positions == nil || !f.positions.Write(&f.input.ID, &f.rec) {
+		f.id.Write(&f.input.ID, f.rec.Place)
 	}
 	// What an earlier attempt delivered is only looked at by redaction, for
 	// which a key's lines hang together: a retry must cut what the first cut.
@@ -171,7 +186,6 @@ func (f *flush) one() {
 	f.in.fault(stageScan, f.rec.Place)
 	found := f.looker.look(r.Scan, &f.rec)
 	in.Record, in.Tag, in.First, in.Fired, in.Edits = &f.rec, f.tag, f.first, nil, nil
-	f.id.Write(&in.ID, f.rec.Place)
 	if r.detected && !done {
 		f.in.fault(stageDetect, f.rec.Place)
 		in.Fired = r.Detect.Detect(&f.detect, &f.rec, found)
@@ -230,7 +244,8 @@ func (f *flush) count(in *encode.Input) {
 	}
 }
 
-// bury makes a dead letter, without content, of the record at hand.
+// bury makes a dead letter, without content, of the record at hand, whose id
+// is the input's.
 func (f *flush) bury(err error) {
 	place := int32(min(f.rec.Place, encode.MaxPlace-1))
 	if f.entry.Has(place) {
@@ -242,11 +257,9 @@ func (f *flush) bury(err error) {
 		reason = e.Reason
 	}
 	raw := f.rec.Bytes(f.rec.Raw)
-	var id [encode.IDSize]byte
-	f.id.Write(&id, int(place))
 	f.buried = append(f.buried, place)
 	f.letters = append(f.letters, deliver.DeadLetter{
-		ID:          string(id[:]),
+		ID:          string(f.input.ID[:]),
 		Time:        f.time(),
 		Tag:         string(f.tag),
 		RuleVersion: f.rules.Version,

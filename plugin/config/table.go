@@ -42,7 +42,7 @@ func whereKeys() []Key {
 		{Name: "Id_Key", Status: Later,
 			Doc: "A field whose value becomes the `_id`."},
 		{Name: "Id_Position", Default: "log_path,log_offset", set: setIDPosition,
-			Doc: "The two fields that say where in its file a line stood (`Path_Key` and `Offset_Key` of the tail input), or `Off`. Checked and kept, but **not used in this version**: ids come from the chunk and the record's place in it, so a retried chunk makes no duplicates, while an agent killed before Fluent Bit stored its place in a file may send lines again."},
+			Doc: "The two fields that say where in its file a line stood (`Path_Key` and `Offset_Key` of the tail input), or `Off`. A record that has both gets an id of them, its time and its text, so that a line which a killed agent reads again is stored once; the time must come from the line. Any other record's id comes from its chunk and its place in it."},
 		{Name: "Suppress_Type_Name", Default: "On", set: setSuppressTypeName,
 			Doc: "Accepted so that configurations of Fluent Bit's own output keep working; document types are never sent."},
 	})

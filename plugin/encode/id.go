@@ -31,6 +31,9 @@ type IDs struct {
 	seed  uint64
 	block cipher.Block
 	node  string
+
+	positionSeed uint64 // the same of ids by position
+	position     cipher.Block
 }
 
 // NewIDs makes ids under a key of 32 bytes for a node.
@@ -43,7 +46,18 @@ func NewIDs(key [32]byte, node string) (*IDs, error) {
 	if err != nil {
 		return nil, fmt.Errorf("key for ids: %w", err)
 	}
-	return &IDs{seed: binary.LittleEndian.Uint64(sub[16:]), block: block, node: node}, nil
+	by, err := hkdf.Key(sha256.New, key[:], nil, "seclog position ids v1", 24)
+	if err != nil {
+		return nil, fmt.Errorf("derive the key for ids: %w", err)
+	}
+	position, err := aes.NewCipher(by[:16])
+	if err != nil {
+		return nil, fmt.Errorf("key for ids: %w", err)
+	}
+	return &IDs{
+		seed: binary.LittleEndian.Uint64(sub[16:]), block: block, node: node,
+		positionSeed: binary.LittleEndian.Uint64(by[16:]), position: position,
+	}, nil
 }
 
 // Fingerprint is a keyed hash of a chunk as it came: the lengths of node and
