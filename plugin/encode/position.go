@@ -1,7 +1,6 @@
 package encode
 
 import (
-	"encoding/base64"
 	"encoding/binary"
 	"math"
 	"strconv"
@@ -33,6 +32,8 @@ type Positions struct {
 	again uint32   // how many records before had the same
 	any   bool     // last holds
 	buf   []byte
+	block [16]byte // here, since what a cipher is handed would be allocated
+	raw   [15]byte
 }
 
 // NewPositions makes ids of records with the fields pathKey and offsetKey;
@@ -87,12 +88,15 @@ func (p *Positions) Write(id *[IDSize]byte, rec *decode.Record) bool {
 		p.again = 0
 	}
 	p.last, p.any = d, true
-	binary.LittleEndian.PutUint32(d[:], binary.LittleEndian.Uint32(d[:])^p.again)
-	p.ids.position.Encrypt(d[:], d[:])
-	var raw [15]byte
-	binary.BigEndian.PutUint32(raw[:], uint32(min(max(rec.Sec, 0), math.MaxUint32)))
-	copy(raw[4:], d[:11])
-	base64.RawURLEncoding.Encode(id[:], raw[:])
+	p.block = d
+	binary.LittleEndian.PutUint32(p.block[:], binary.LittleEndian.Uint32(d[:])^p.again)
+	p.ids.position.Encrypt(p.block[:], p.block[:])
+	binary.BigEndian.PutUint32(p.raw[:], uint32(min(max(rec.Sec, 0), math.MaxUint32)))
+	copy(p.raw[4:], p.block[:11])
+	for i := range IDSize / 4 {
+		w := uint(p.raw[3*i])<<16 | uint(p.raw[3*i+1])<<8 | uint(p.raw[3*i+2])
+		id[4*i], id[4*i+1], id[4*i+2], id[4*i+3] = base64URL[w>>18], base64URL[w>>12&63], base64URL[w>>6&63], base64URL[w&63]
+	}
 	return true
 }
 
