@@ -35,7 +35,7 @@ func appendString(dst, text []byte) []byte {
 // written as they are looked at, eight at a time.
 func appendEscaped(dst, text []byte) []byte {
 	n, i := len(dst), 0
-	valid := false // to the end; what is not ASCII then needs no look
+	valid := 0 // up to where what is not ASCII needs no look
 	dst = slices.Grow(dst, len(text)+2*maxEscape)
 	out := dst[:cap(dst)]
 	for i < len(text) {
@@ -43,7 +43,7 @@ func appendEscaped(dst, text []byte) []byte {
 			w := binary.LittleEndian.Uint64(text[i:])
 			binary.LittleEndian.PutUint64(out[n:], w)
 			m := marks(w)
-			if valid {
+			if i+8 <= valid {
 				m &^= w
 			}
 			if m == 0 {
@@ -57,7 +57,7 @@ func appendEscaped(dst, text []byte) []byte {
 			rest := len(text) - i
 			w := binary.LittleEndian.Uint64(text[len(text)-8:]) >> (64 - 8*rest)
 			m := marks(w)
-			if valid {
+			if valid == len(text) {
 				m &^= w
 			}
 			if m<<(64-8*rest) == 0 {
@@ -67,20 +67,13 @@ func appendEscaped(dst, text []byte) []byte {
 		}
 		c := text[i]
 		switch {
-		case c >= utf8.RuneSelf && !valid:
-			// The usual case is text that is valid to its end: one check for
-			// all of it.
-			if utf8.Valid(text[i:]) {
-				valid = true
+		case c >= utf8.RuneSelf && i >= valid:
+			// Each byte is looked at once, however much of the text is invalid.
+			if valid = i + validLen(text[i:]); valid > i {
 				continue
 			}
-			r, size := utf8.DecodeRune(text[i:])
-			if r == utf8.RuneError && size == 1 {
-				n += copy(out[n:], "\uFFFD")
-			} else {
-				n += copy(out[n:], text[i:i+size])
-			}
-			i += size
+			n += copy(out[n:], "\uFFFD")
+			i++
 		case c == '"' || c == '\\':
 			out[n], out[n+1] = '\\', c
 			i, n = i+1, n+2
@@ -100,6 +93,22 @@ func appendEscaped(dst, text []byte) []byte {
 		}
 	}
 	return out[:n]
+}
+
+// validLen is how much of the text's begin is valid UTF-8.
+func validLen(text []byte) int {
+	// The usual case is text that is valid to its end.
+	if utf8.Valid(text) {
+		return len(text)
+	}
+	n := 0
+	for {
+		r, size := utf8.DecodeRune(text[n:])
+		if r == utf8.RuneError && size <= 1 {
+			return n
+		}
+		n += size
+	}
 }
 
 // maxEscape is the length of the longest escape, \u001f, and of the eight

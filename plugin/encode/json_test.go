@@ -3,7 +3,9 @@ package encode
 import (
 	"encoding/json"
 	"math/rand/v2"
+	"strings"
 	"testing"
+	"time"
 )
 
 // A string means what encoding/json says that it means.
@@ -32,6 +34,23 @@ func TestAppendString_ReadsBack(t *testing.T) {
 		}
 		if got != want || string(dst[:6]) != "before" {
 			t.Fatalf("%q became %q, want %q", text, got, want)
+		}
+	}
+}
+
+// A long text that is cut off inside its last letter costs no more than a
+// whole one: looked at again from each letter on, 1 MB would take minutes.
+func TestAppendString_InvalidEnd(t *testing.T) {
+	t.Parallel()
+	for _, letter := range []string{"é", "한a", "é\xff", "12345678é"} {
+		whole := strings.Repeat(letter, 1<<20/len(letter))
+		begin := time.Now()
+		got := string(appendString(nil, []byte(whole+"\xed\x95")))
+		if took := time.Since(begin); took > 5*time.Second {
+			t.Errorf("%q: 1 MB took %s", letter, took)
+		}
+		if want := `"` + strings.ReplaceAll(whole, "\xff", "\uFFFD") + "\uFFFD\uFFFD\""; got != want {
+			t.Errorf("%q is not written as it is", letter)
 		}
 	}
 }
