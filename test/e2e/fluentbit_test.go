@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -46,56 +47,8 @@ func TestFluentBit_ServerKilled(t *testing.T) {
 	n, dir := lines(t), t.TempDir()
 	log := filepath.Join(dir, "app.log")
 	writeLines(t, log, n)
-	conf := fmt.Sprintf(`[SERVICE]
-    Flush 1
-    Grace 30
-    Log_Level info
-    Parsers_File %[1]s/parsers.conf
-    Plugins_File %[1]s/plugins.conf
-    storage.path %[1]s/storage
-    scheduler.base 1
-    scheduler.cap 5
-[INPUT]
-    Name tail
-    Path %[2]s
-    Parser cri
-    Read_from_Head On
-    Path_Key log_path
-    Offset_Key log_offset
-    Buffer_Max_Size 1M
-    storage.type filesystem
-    DB %[1]s/tail.db
-[OUTPUT]
-    Name seclog
-    Match *
-    Workers 2
-    Retry_Limit no_limits
-    Hosts %[3]s
-    Index seclog-kill
-    State_Path %[1]s/state
-`, dir, log, server.URL)
-	write(t, filepath.Join(dir, "fluent-bit.conf"), conf)
-	write(t, filepath.Join(dir, "plugins.conf"), "[PLUGINS]\n    Path "+so+"\n")
-	write(t, filepath.Join(dir, "parsers.conf"), "[PARSER]\n    Name cri\n    Format regex\n    Regex ^(?<time>[^ ]+) (?<stream>stdout|stderr) (?<_p>[^ ]*) (?<log>.*)$\n    Time_Key time\n    Time_Format %Y-%m-%dT%H:%M:%S.%L%z\n")
-
-	var out bytes.Buffer
-	ctx, cancel := context.WithCancel(t.Context())
-	defer cancel()
-	cmd := exec.CommandContext(ctx, bin, "-c", filepath.Join(dir, "fluent-bit.conf"))
-	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
-	cmd.WaitDelay = 40 * time.Second
-	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
-	cmd.Stdout, cmd.Stderr = &out, &out
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	defer func() {
-		cancel()
-		_ = cmd.Wait() // the signal is its error
-		if t.Failed() {
-			t.Logf("Fluent Bit said:\n%s", out.String())
-		}
-	}()
+	configure(t, dir, log, so, server.URL, "seclog-kill")
+	start(t, bin, filepath.Join(dir, "fluent-bit.conf"))
 	killed := false
 	deadline := time.Now().Add(5 * time.Minute)
 	for {
@@ -124,6 +77,76 @@ func TestFluentBit_ServerKilled(t *testing.T) {
 	}
 	time.Sleep(3 * time.Second) // what comes twice would come now
 	once(t, server, "seclog-kill", "seclog_dead_letters", n)
+}
+
+// configure writes the configuration that the promises are made for: the time comes from the line, chunks are kept in
+// files, and each record says where its line stood.
+func configure(t *testing.T, dir, logs, so, url, index string) {
+	t.Helper()
+	write(t, filepath.Join(dir, "fluent-bit.conf"), fmt.Sprintf(`[SERVICE]
+    Flush 1
+    Grace 30
+    Log_Level info
+    Parsers_File %[1]s/parsers.conf
+    Plugins_File %[1]s/plugins.conf
+    storage.path %[1]s/storage
+    scheduler.base 1
+    scheduler.cap 5
+[INPUT]
+    Name tail
+    Path %[2]s
+    Parser cri
+    Read_from_Head On
+    Refresh_Interval 1
+    Path_Key log_path
+    Offset_Key log_offset
+    Buffer_Max_Size 1M
+    storage.type filesystem
+    DB %[1]s/tail.db
+[OUTPUT]
+    Name seclog
+    Match *
+    Workers 2
+    Retry_Limit no_limits
+    Hosts %[3]s
+    Index %[4]s
+    State_Path %[1]s/state
+`, dir, logs, url, index))
+	write(t, filepath.Join(dir, "plugins.conf"), "[PLUGINS]\n    Path "+so+"\n")
+	write(t, filepath.Join(dir, "parsers.conf"), "[PARSER]\n    Name cri\n    Format regex\n    Regex ^(?<time>[^ ]+) (?<stream>stdout|stderr) (?<_p>[^ ]*) (?<log>.*)$\n    Time_Key time\n    Time_Format %Y-%m-%dT%H:%M:%S.%L%z\n")
+}
+
+// start starts Fluent Bit. The function that it gives ends it with a signal and waits; the test's end does too.
+func start(t *testing.T, bin, conf string) (end func(syscall.Signal)) {
+	t.Helper()
+	var out bytes.Buffer
+	cmd := exec.CommandContext(context.WithoutCancel(t.Context()), bin, "-c", conf)
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	cmd.WaitDelay = 40 * time.Second
+	cmd.Stdout, cmd.Stderr = &out, &out
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- cmd.Wait() }()
+	var once sync.Once
+	end = func(s syscall.Signal) {
+		once.Do(func() {
+			_ = cmd.Process.Signal(s) // it may have ended by itself
+			select {
+			case <-ended:
+			case <-time.After(40 * time.Second):
+				t.Error("Fluent Bit did not end within 40 s")
+				_ = cmd.Process.Kill()
+				<-ended
+			}
+			if t.Failed() {
+				t.Logf("Fluent Bit said:\n%s", out.String())
+			}
+		})
+	}
+	t.Cleanup(func() { end(syscall.SIGTERM) })
+	return end
 }
 
 // once fails unless the index holds each of the numbered lines exactly once
