@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/seclog/seclog/plugin/redact"
 )
@@ -46,6 +47,34 @@ func TestBuiltin_LongTokens(t *testing.T) {
 			if got := x.text(before + string(token[:n]) + " end"); strings.Contains(got, string(token[n-12:n])) {
 				t.Errorf("%s with %d letters leaves %d of it", before, n, len(got)-len(before))
 			}
+		}
+	}
+}
+
+// What begins inside a match that its check refused is found.
+func TestBuiltin_BehindRefused(t *testing.T) {
+	x := newTool(t, redact.Options{}, builtin(t)...)
+	for _, between := range []string{"", "-", strings.Repeat("-", 2000), strings.Repeat("bearer-", 300)} {
+		got := x.text("bearer aaaaaaaaaaaaaaaaaaaaaaaaaa" + between + "-Bearer abcDEF123456789012345 end")
+		if strings.Contains(got, "abcDEF") {
+			t.Errorf("the token stays behind %d bytes: %s", len(between), got)
+		}
+	}
+}
+
+// No keyword makes a line slow that is full of it: walks from each of them to
+// the end of what a match may hold would take 10 seconds and more.
+func TestBuiltin_LinesOfKeywords(t *testing.T) {
+	x := newTool(t, redact.Options{}, builtin(t)...)
+	for _, parts := range [][2]string{
+		{"", "eyJ-"}, {"", "ewog-"}, {"eyJaaaaaaaaaaaaaa.eyJaa.", "eyJ-"}, {"eyJaaaaaaaaaaaaaa.eyJaa.", "eyJ"}, {"sk-", "T3BlbkFJ"}, {"", "T3BlbkFJ-"},
+		{"bearer a", "bearer"}, {"bearer a", "bearer-"}, {"basic a", "basic"}, {"", "xoxb-"}, {"", "sk-ant-"},
+	} {
+		text := parts[0] + strings.Repeat(parts[1], 1<<19/len(parts[1]))
+		begin := time.Now()
+		x.text(text)
+		if took := time.Since(begin); took > 3*time.Second {
+			t.Errorf("%q and 512 KB of %q took %s", parts[0], parts[1], took)
 		}
 	}
 }

@@ -23,13 +23,10 @@ func (e *Engine) detect(st *State, text []byte, h scan.Hit, rule int32) {
 			return
 		}
 	}
-	// A text of any length is looked at in a stretch around the hit.
-	base := 0
-	if len(text) > 2*window {
-		base = max(0, int(h.Pos)-window)
-		text = text[:min(len(text), int(h.End)+window)]
-	}
-	if e.keyword(st, text, h, rule, max(from, base)) {
+	// A text of any length is looked at in a stretch around the hit. Where it
+	// ends is the pattern's to say: neighbouring hits share it, and so what they
+	// learn of a text without a match.
+	if e.keyword(st, text, h, rule, max(from, int(h.Pos)-window)) {
 		return
 	}
 	// Behind an escape the letter before the hit is no part of a word.
@@ -69,6 +66,9 @@ func (e *Engine) keyword(st *State, text []byte, h scan.Hit, rule int32, from in
 	if len(r.checks) == 0 {
 		return false
 	}
+	// The same match would be refused again at each hit inside it, and would
+	// hide one that begins there.
+	st.ends[rule].end = int32(m[0]) + 1
 	return e.fewer(st, text, s, t, rule)
 }
 

@@ -205,20 +205,35 @@ func (d *dfa) follow(pc uint32, cond syntax.EmptyOp) {
 
 // forward runs over text[pos:], but no further than to limit, and gives the
 // last place at or behind least where a match ends, -1 for none. Matches start
-// at any place from pos to last. With any, the first end found is given.
-func (d *dfa) forward(text []byte, pos, last, limit, least int, any bool) int {
+// at any place from pos to last. With any, the first end found is given. m, if
+// not nil, remembers the last long walk that found none.
+func (d *dfa) forward(text []byte, pos, last, limit, least int, any bool, m *memo) int {
 	seeded := last > pos
 	id := d.start(kindBefore(text, pos), seeded)
-	end := -1
+	end, next, epoch := -1, limit, d.epoch
+	if m != nil {
+		m.fresh = m.fresh[:0]
+		next = (max(last, least) + firstMark) &^ (markEvery - 1)
+	}
 	for {
 		if seeded && pos > last {
 			seeded = false
 			id = d.unseeded(id)
 		}
 		if id == dead {
-			return end
+			break
 		}
-		stop := limit
+		if pos >= next && pos < limit && end < 0 && epoch == d.epoch {
+			if m.knows(text, limit, epoch, mark{pos, id}) {
+				m.fresh = m.fresh[:0]
+				return -1
+			}
+			m.fresh = append(m.fresh, mark{pos, id})
+			next = (pos + markEvery) &^ (markEvery - 1)
+		} else if pos >= next {
+			next = limit
+		}
+		stop := min(limit, next)
 		if seeded {
 			stop = min(limit, last+1)
 		}
@@ -237,11 +252,14 @@ func (d *dfa) forward(text []byte, pos, last, limit, least int, any bool) int {
 				}
 			}
 			if id = step>>1 - 1; id == dead {
-				return end
+				break
 			}
 			pos++
 		}
-		if seeded && pos > last {
+		if id == dead {
+			break
+		}
+		if seeded && pos > last || pos >= next && pos < limit {
 			continue
 		}
 		class, n := d.classAt(text, pos)
@@ -252,11 +270,15 @@ func (d *dfa) forward(text []byte, pos, last, limit, least int, any bool) int {
 			}
 		}
 		if pos >= limit || n == 0 {
-			return end
+			break
 		}
 		id = step>>1 - 1
 		pos += n
 	}
+	if end < 0 && m != nil && len(m.fresh) > 0 && epoch == d.epoch {
+		m.save(text, limit, epoch)
+	}
+	return end
 }
 
 // backward runs a reversed machine from pos down to limit, and gives the

@@ -139,7 +139,7 @@ func (p *Pattern) FindAt(sc *Scratch, text []byte, hit Hit, from int, dst []int)
 		return nil
 	}
 	if start < pos {
-		last := l.full.forward(text, start, pos, limit, end, false)
+		last := l.full.forward(text, start, pos, limit, end, false, &l.missed)
 		if last < 0 {
 			return nil
 		}
@@ -147,7 +147,7 @@ func (p *Pattern) FindAt(sc *Scratch, text []byte, hit Hit, from int, dst []int)
 			return nil
 		}
 	}
-	last := l.full.forward(text, start, start, limit, end, false)
+	last := l.full.forward(text, start, start, limit, end, false, &l.missed)
 	if last < 0 {
 		return nil
 	}
@@ -160,7 +160,7 @@ func (p *Pattern) FindAt(sc *Scratch, text []byte, hit Hit, from int, dst []int)
 
 // Match says whether the expression matches anywhere in text.
 func (p *Pattern) Match(sc *Scratch, text []byte) bool {
-	return sc.of(p).full.forward(text, 0, len(text), len(text), 0, true) >= 0
+	return sc.of(p).full.forward(text, 0, len(text), len(text), 0, true, nil) >= 0
 }
 
 // isLiteral says whether text[pos:end] is one of the pattern's literals.

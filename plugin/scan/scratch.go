@@ -25,6 +25,7 @@ type live struct {
 	p                *Pattern
 	tail, full, back *dfa
 	failed           memo // Of tail.
+	missed           memo // Of full.
 }
 
 func (sc *Scratch) of(p *Pattern) *live {
