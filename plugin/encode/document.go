@@ -121,7 +121,10 @@ func (e *Encoder) time(dst []byte, sec int64, nsec int32) []byte {
 // Forget drops what is remembered of the record before. It must be called
 // when dst is no longer the buffer that the last call of Append gave back, and
 // before the first record of a chunk.
-func (e *Encoder) Forget() { e.slots, e.plan, e.frame = e.slots[:0], e.plan[:0], e.frame[:0] }
+func (e *Encoder) Forget() {
+	e.slots, e.plan, e.frame = e.slots[:0], e.plan[:0], e.frame[:0]
+	e.lasting = false // a record without fields has as many as the plan now
+}
 
 // Append appends one document with its framing to dst.
 func (e *Encoder) Append(dst []byte, in *Input) ([]byte, Doc) {

@@ -246,6 +246,25 @@ func TestAppend_CacheChangesNothing(t *testing.T) {
 	}
 }
 
+// A record without fields that begins a chunk has nothing of the chunk before.
+func TestForget_RecordWithoutFields(t *testing.T) {
+	e := encode.New(settings(t, "x"))
+	var r decode.Reader
+	var rc decode.Record
+	var body []byte
+	for _, fields := range []rec{{"event", "x"}, {}} {
+		r.Reset(new(decodetest.Chunk).Record(when, fields).Bytes())
+		if ok, err := r.Next(&rc); !ok || err != nil {
+			t.Fatal(ok, err)
+		}
+		e.Forget()
+		body, _ = e.Append(body[:0], &encode.Input{Record: &rc})
+	}
+	if bytes.Contains(body, []byte("original")) {
+		t.Errorf("%s", body)
+	}
+}
+
 func randomRecord(rnd *rand.Rand) rec {
 	names := []any{"a", "b", "log", "event", "tags", "x.y", "event.z", "\xff", "\xfe", 5, "5", "original"}
 	var m rec
