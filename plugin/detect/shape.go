@@ -225,6 +225,9 @@ const (
 // budget bounds the steps of a walk, a byte of text each that many.
 const budget = 64
 
+// maxChoices bounds what a walk remembers: 1 MB.
+const maxChoices = 1 << 16
+
 // find gives the indexes of the first match and its groups, or nil.
 //
 // Bytes: valid until the next call with the same walk.
@@ -265,7 +268,10 @@ func (s *shape) walk(w *shapeWalk, text []byte, pos int, left *int) (int, bool) 
 	w.stack = w.stack[:0]
 	at := s.start
 	for {
-		if *left--; *left < 0 {
+		if *left--; len(w.stack) >= maxChoices {
+			*left = -1
+		}
+		if *left < 0 {
 			return 0, false
 		}
 		p := &s.steps[at]

@@ -104,6 +104,25 @@ func TestShape_BoundedTime(t *testing.T) {
 	}
 }
 
+// A walk over a long text keeps no more than it may, whatever the expression.
+func TestShape_BoundedRoom(t *testing.T) {
+	t.Parallel()
+	for _, expression := range []string{`(a*)*b`, `(?:a|bc)*$`} {
+		s, err := newShape(expression)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var w shapeWalk
+		text := []byte(strings.Repeat("a", 200_000) + "x")
+		if got, want := s.find(&w, text), s.re.FindSubmatchIndex(text); !slices.Equal(got, want) {
+			t.Errorf("%q: %v, regexp has %v", expression, got, want)
+		}
+		if cap(w.stack) > 2*maxChoices {
+			t.Errorf("%q keeps %d choices", expression, cap(w.stack))
+		}
+	}
+}
+
 func FuzzShape(f *testing.F) {
 	for _, e := range append(pipelineExpressions(f), shapeExpressions...) {
 		for _, text := range shapeTexts {
