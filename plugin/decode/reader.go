@@ -325,7 +325,7 @@ func readTime(b []byte, pos int) (sec int64, nsec int32, next int, ok bool) {
 		return clampSec(int64(min(h.num, math.MaxInt64))), 0, next, true
 	case Float:
 		f := math.Float64frombits(h.num)
-		if math.IsNaN(f) || math.IsInf(f, 0) || math.Abs(f) > maxSec {
+		if math.IsNaN(f) || f > maxSec || f < minSec {
 			return 0, 0, next, true
 		}
 		whole := math.Floor(f)
@@ -336,12 +336,14 @@ func readTime(b []byte, pos int) (sec int64, nsec int32, next int, ok bool) {
 	return 0, 0, next, ok
 }
 
-// maxSec is the last second of the year 9999, the last that ISO 8601 writes
-// with four digits.
-const maxSec = 253402300799
+// The years from 0 to 9999 are those that ISO 8601 writes with four digits.
+const (
+	minSec = -62167219200
+	maxSec = 253402300799
+)
 
 func clampSec(s int64) int64 {
-	if s > maxSec || s < -maxSec/4 {
+	if s > maxSec || s < minSec {
 		return 0
 	}
 	return s
