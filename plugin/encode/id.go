@@ -28,52 +28,59 @@ const MaxPlace = 1 << 24
 //
 // Concurrency: safe for concurrent use.
 type IDs struct {
-	seed  uint64
-	block cipher.Block
-	node  string
-
-	positionSeed uint64 // the same of ids by position
-	position     cipher.Block
+	chunk, position secret
+	node            string
 }
 
 // NewIDs makes ids under a key of 32 bytes for a node.
 func NewIDs(key [32]byte, node string) (*IDs, error) {
-	sub, err := hkdf.Key(sha256.New, key[:], nil, "seclog ids v1", 24)
+	chunk, err := newSecret(key, "seclog ids v1")
 	if err != nil {
-		return nil, fmt.Errorf("derive the key for ids: %w", err)
+		return nil, err
 	}
-	block, err := aes.NewCipher(sub[:16])
+	position, err := newSecret(key, "seclog position ids v1")
 	if err != nil {
-		return nil, fmt.Errorf("key for ids: %w", err)
+		return nil, err
 	}
-	by, err := hkdf.Key(sha256.New, key[:], nil, "seclog position ids v1", 24)
+	return &IDs{chunk: chunk, position: position, node: node}, nil
+}
+
+// secret is what one kind of ids is made under: the seed of a hash, and the
+// cipher that makes of it what nobody without the key can work out.
+type secret struct {
+	seed  uint64
+	block cipher.Block
+}
+
+func newSecret(key [32]byte, purpose string) (s secret, err error) {
+	sub, err := hkdf.Key(sha256.New, key[:], nil, purpose, 24)
 	if err != nil {
-		return nil, fmt.Errorf("derive the key for ids: %w", err)
+		return s, fmt.Errorf("derive the key for ids: %w", err)
 	}
-	position, err := aes.NewCipher(by[:16])
-	if err != nil {
-		return nil, fmt.Errorf("key for ids: %w", err)
+	s.seed = binary.LittleEndian.Uint64(sub[16:])
+	if s.block, err = aes.NewCipher(sub[:16]); err != nil {
+		return s, fmt.Errorf("key for ids: %w", err)
 	}
-	return &IDs{
-		seed: binary.LittleEndian.Uint64(sub[16:]), block: block, node: node,
-		positionSeed: binary.LittleEndian.Uint64(by[16:]), position: position,
-	}, nil
+	return s, nil
+}
+
+// hash is one of the lengths of node and tag, node, tag and the rest.
+func (s *secret) hash(node, tag string, rest []byte) [16]byte {
+	h := xxh3.NewSeed(s.seed)
+	var n [16]byte
+	binary.LittleEndian.PutUint64(n[:], uint64(len(node)))
+	binary.LittleEndian.PutUint64(n[8:], uint64(len(tag)))
+	_, _ = h.Write(n[:])
+	_, _ = h.WriteString(node)
+	_, _ = h.WriteString(tag)
+	_, _ = h.Write(rest)
+	return h.Sum128().Bytes()
 }
 
 // Fingerprint is a keyed hash of a chunk as it came: the lengths of node and
 // tag, node, tag and the chunk's bytes. It tells chunks apart and is what the
 // ledger knows them by.
-func (k *IDs) Fingerprint(tag string, chunk []byte) [16]byte {
-	h := xxh3.NewSeed(k.seed)
-	var n [16]byte
-	binary.LittleEndian.PutUint64(n[:], uint64(len(k.node)))
-	binary.LittleEndian.PutUint64(n[8:], uint64(len(tag)))
-	_, _ = h.Write(n[:])
-	_, _ = h.WriteString(k.node)
-	_, _ = h.WriteString(tag)
-	_, _ = h.Write(chunk)
-	return h.Sum128().Bytes()
-}
+func (k *IDs) Fingerprint(tag string, chunk []byte) [16]byte { return k.chunk.hash(k.node, tag, chunk) }
 
 // Seal turns a fingerprint into 8 bytes that say nothing about it to those
 // without the key. n tells equal fingerprints apart.
@@ -81,7 +88,7 @@ func (k *IDs) Seal(d [16]byte, n uint32) [8]byte {
 	var b [16]byte
 	copy(b[:], d[:])
 	binary.LittleEndian.PutUint32(b[:], binary.LittleEndian.Uint32(b[:])^n)
-	k.block.Encrypt(b[:], b[:])
+	k.chunk.block.Encrypt(b[:], b[:])
 	return [8]byte(b[:8])
 }
 

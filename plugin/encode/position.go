@@ -69,7 +69,7 @@ func (p *Positions) Write(id *[IDSize]byte, rec *decode.Record) bool {
 	}
 	if p.path == nil || string(path) != string(p.path) {
 		p.path = append(p.path[:0], path...)
-		p.file = p.ids.file(p.tag, path)
+		p.file = p.ids.position.hash(p.ids.node, p.tag, path)
 	}
 	var text []byte
 	if p.at[2] >= 0 {
@@ -81,7 +81,7 @@ func (p *Positions) Write(id *[IDSize]byte, rec *decode.Record) bool {
 	b = binary.LittleEndian.AppendUint32(b, uint32(rec.Nsec))
 	b = append(b, text...)
 	p.buf = b
-	d := xxh3.Hash128Seed(b, p.ids.positionSeed).Bytes()
+	d := xxh3.Hash128Seed(b, p.ids.position.seed).Bytes()
 	if p.any && d == p.last {
 		p.again++
 	} else {
@@ -90,7 +90,7 @@ func (p *Positions) Write(id *[IDSize]byte, rec *decode.Record) bool {
 	p.last, p.any = d, true
 	p.block = d
 	binary.LittleEndian.PutUint32(p.block[:], binary.LittleEndian.Uint32(d[:])^p.again)
-	p.ids.position.Encrypt(p.block[:], p.block[:])
+	p.ids.position.block.Encrypt(p.block[:], p.block[:])
 	binary.BigEndian.PutUint32(p.raw[:], uint32(min(max(rec.Sec, 0), math.MaxUint32)))
 	copy(p.raw[4:], p.block[:11])
 	for i := range IDSize / 4 {
@@ -143,17 +143,4 @@ func (p *Positions) offset(rec *decode.Record) (uint64, bool) {
 		return v, err == nil
 	}
 	return 0, false
-}
-
-// file hashes what the records of a file share.
-func (k *IDs) file(tag string, path []byte) [16]byte {
-	h := xxh3.NewSeed(k.positionSeed)
-	var n [16]byte
-	binary.LittleEndian.PutUint64(n[:], uint64(len(k.node)))
-	binary.LittleEndian.PutUint64(n[8:], uint64(len(tag)))
-	_, _ = h.Write(n[:])
-	_, _ = h.WriteString(k.node)
-	_, _ = h.WriteString(tag)
-	_, _ = h.Write(path)
-	return h.Sum128().Bytes()
 }

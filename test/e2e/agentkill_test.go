@@ -20,16 +20,10 @@ import (
 // at random moments: every line is there once. Chunks are cut differently after a kill, so this rests on ids from the
 // lines' places in their files.
 func TestFluentBit_AgentKilled(t *testing.T) {
-	bin := os.Getenv("FLUENT_BIT")
-	if bin == "" {
-		t.Skip("NOT TESTED: agents killed, in the real Fluent Bit; set FLUENT_BIT to its binary")
-	}
-	so, err := shared.plugin()
-	if err != nil {
-		t.Fatal(err)
-	}
+	bin, so := fluentBit(t, "agents killed, in the real Fluent Bit")
 	seed := uint64(time.Now().UnixNano())
 	if s := os.Getenv("SECLOG_SEED"); s != "" {
+		var err error
 		if seed, err = strconv.ParseUint(s, 10, 64); err != nil {
 			t.Fatalf("SECLOG_SEED: %v", err)
 		}
