@@ -134,3 +134,22 @@ func count(t *testing.T, s *servers.Server, index string) int {
 	}
 	return *answer.Count
 }
+
+// startHost starts a host that ends with the test. What the plugin said is logged if the test fails.
+func startHost(t *testing.T, bin string, script host.Script) *host.Host {
+	t.Helper()
+	// Its end is ours to say: the test's own context ends before what cleans up.
+	h, err := host.Start(context.WithoutCancel(t.Context()), bin, script)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := h.Kill(); err != nil {
+			t.Error(err)
+		}
+		if t.Failed() {
+			t.Log(h.Report().Stderr)
+		}
+	})
+	return h
+}

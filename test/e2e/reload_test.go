@@ -24,21 +24,10 @@ func TestReload_NothingIsLeft(t *testing.T) {
 	so, bin := pluginAndHost(t)
 	server := openSearch(t)
 	const chunks, lines, index = 5, 40, "reloads"
-	h, err := host.Start(t.Context(), bin, host.Script{
+	h := startHost(t, bin, host.Script{
 		Plugin: so, Threads: 2, ReplaceHandlers: true,
 		Outputs: []map[string]string{section(t, server.URL, index, nil)},
 	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() {
-		if err := h.Kill(); err != nil {
-			t.Error(err)
-		}
-		if t.Failed() {
-			t.Log(h.Report().Stderr)
-		}
-	}()
 	n := now{time.Now().Add(-time.Minute).Unix()}
 	sent := 0
 	send := func() {
@@ -95,17 +84,9 @@ func TestReload_HandlersAreGosAgain(t *testing.T) {
 	so, bin := pluginAndHost(t)
 	server := openSearch(t)
 	const index = "handlers"
-	h, err := host.Start(t.Context(), bin, host.Script{
+	h := startHost(t, bin, host.Script{
 		Plugin: so, ReplaceHandlers: true, Outputs: []map[string]string{section(t, server.URL, index, nil)},
 	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() {
-		if err := h.Kill(); err != nil {
-			t.Error(err)
-		}
-	}()
 	owners := func(when string, want host.Owner) {
 		t.Helper()
 		events := h.Report().Events

@@ -141,21 +141,10 @@ func TestRetry_EachRecordOnce(t *testing.T) {
 			index := fmt.Sprint("retry-", c.mode)
 			g := newGate(t, server.URL)
 			g.set(c.mode)
-			h, err := host.Start(t.Context(), bin, host.Script{
+			h := startHost(t, bin, host.Script{
 				Plugin: so, Threads: 2, RetryEvery: 100 * time.Millisecond,
 				Outputs: []map[string]string{section(t, g.url, index, map[string]string{"Retry_Timeout": "300ms"})},
 			})
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer func() {
-				if err := h.Kill(); err != nil {
-					t.Error(err)
-				}
-				if t.Failed() {
-					t.Log(h.Report().Stderr)
-				}
-			}()
 			n := now{time.Now().Add(-time.Minute).Unix()}
 			for i := range chunks {
 				chunk := new(decodetest.Chunk)
@@ -171,6 +160,7 @@ func TestRetry_EachRecordOnce(t *testing.T) {
 				if time.Now().After(deadline) {
 					t.Fatalf("%d retries and %d connections after half a minute", e.Retry, c.seen(g))
 				}
+				var err error
 				if e, err = h.Drain(100 * time.Millisecond); err != nil {
 					t.Fatal(err)
 				}

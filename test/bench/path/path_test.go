@@ -243,14 +243,17 @@ func BenchmarkStages(b *testing.B) {
 				f(&rec)
 			}
 		}
-		b.Run("decode/"+name, func(b *testing.B) {
-			b.ReportAllocs()
-			began := cpu(b)
-			for b.Loop() {
-				walk(func(*decode.Record) {})
-			}
-			perRecord(b, began)
-		})
+		stage := func(what string, once func()) {
+			b.Run(what+"/"+name, func(b *testing.B) {
+				b.ReportAllocs()
+				began := cpu(b)
+				for b.Loop() {
+					once()
+				}
+				perRecord(b, began)
+			})
+		}
+		stage("decode", func() { walk(func(*decode.Record) {}) })
 		// The hits of each record, found beforehand.
 		var found [][]scan.Found
 		walk(func(rec *decode.Record) {
@@ -262,58 +265,40 @@ func BenchmarkStages(b *testing.B) {
 			}
 			found = append(found, f)
 		})
-		b.Run("decode+scan/"+name, func(b *testing.B) {
-			b.ReportAllocs()
-			var hits []scan.Hit
-			began := cpu(b)
-			for b.Loop() {
-				walk(func(rec *decode.Record) {
-					for _, f := range rec.Fields {
-						if !f.Same {
-							hits = rs.Scan.Scan(rec.Text(&rec.Nodes[f.Node]), hits[:0])
-						}
+		var hits []scan.Hit
+		stage("decode+scan", func() {
+			walk(func(rec *decode.Record) {
+				for _, f := range rec.Fields {
+					if !f.Same {
+						hits = rs.Scan.Scan(rec.Text(&rec.Nodes[f.Node]), hits[:0])
 					}
-				})
-			}
-			perRecord(b, began)
-		})
-		b.Run("decode+detect/"+name, func(b *testing.B) {
-			b.ReportAllocs()
-			var st detect.State
-			began := cpu(b)
-			for b.Loop() {
-				i := 0
-				walk(func(rec *decode.Record) { rs.Detect.Detect(&st, rec, found[i]); i++ })
-			}
-			perRecord(b, began)
-		})
-		b.Run("decode+redact/"+name, func(b *testing.B) {
-			b.ReportAllocs()
-			var st redact.State
-			began := cpu(b)
-			for b.Loop() {
-				i := 0
-				walk(func(rec *decode.Record) { rs.Redact.Redact(&st, rec, found[i]); i++ })
-			}
-			perRecord(b, began)
-		})
-		b.Run("decode+encode/"+name, func(b *testing.B) {
-			b.ReportAllocs()
-			e := encode.New(&encode.Config{
-				TimeKey: "@timestamp", TimeNanos: true, Index: encode.NewIndex(c.Index, c.IndexMaxAge, c.IndexMax),
-				Framing: encode.Framing{
-					Open:  func(dst []byte, index, id string) []byte { return append(append(dst, index...), id...) },
-					Close: func(dst []byte) []byte { return append(dst, '\n') },
-				},
+				}
 			})
-			var body []byte
-			began := cpu(b)
-			for b.Loop() {
-				body = body[:0]
-				e.Forget()
-				walk(func(rec *decode.Record) { body, _ = e.Append(body, &encode.Input{Record: rec, First: rec.Sec}) })
-			}
-			perRecord(b, began)
+		})
+		var forDetect detect.State
+		stage("decode+detect", func() {
+			walk(func(rec *decode.Record) { rs.Detect.Detect(&forDetect, rec, found[rec.Place]) })
+		})
+		var forRedact redact.State
+		stage("decode+redact", func() {
+			walk(func(rec *decode.Record) { rs.Redact.Redact(&forRedact, rec, found[rec.Place]) })
+		})
+		e := encode.New(&encode.Config{
+			TimeKey: "@timestamp", TimeNanos: true, Index: encode.NewIndex(c.Index, c.IndexMaxAge, c.IndexMax),
+			Framing: encode.Framing{
+				Open:  func(dst []byte, index, id string) []byte { return append(append(dst, index...), id...) },
+				Close: func(dst []byte) []byte { return append(dst, '\n') },
+			},
+		})
+		var body []byte
+		var input encode.Input
+		stage("decode+encode", func() {
+			body = body[:0]
+			e.Forget()
+			walk(func(rec *decode.Record) {
+				input.Record, input.First = rec, rec.Sec
+				body, _ = e.Append(body, &input)
+			})
 		})
 	}
 }
