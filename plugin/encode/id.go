@@ -48,16 +48,18 @@ func NewIDs(key [32]byte, node string) (*IDs, error) {
 // secret is what one kind of ids is made under: the seed of a hash, and the
 // cipher that makes of it what nobody without the key can work out.
 type secret struct {
-	seed  uint64
-	block cipher.Block
+	seed         uint64
+	offset, time uint64 // what a position's numbers are added to
+	block        cipher.Block
 }
 
 func newSecret(key [32]byte, purpose string) (s secret, err error) {
-	sub, err := hkdf.Key(sha256.New, key[:], nil, purpose, 24)
+	sub, err := hkdf.Key(sha256.New, key[:], nil, purpose, 40)
 	if err != nil {
 		return s, fmt.Errorf("derive the key for ids: %w", err)
 	}
 	s.seed = binary.LittleEndian.Uint64(sub[16:])
+	s.offset, s.time = binary.LittleEndian.Uint64(sub[24:]), binary.LittleEndian.Uint64(sub[32:])
 	if s.block, err = aes.NewCipher(sub[:16]); err != nil {
 		return s, fmt.Errorf("key for ids: %w", err)
 	}
