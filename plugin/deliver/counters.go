@@ -13,6 +13,7 @@ type Counters struct {
 	Duplicates atomic.Uint64 // documents that had been there before
 	Dead       atomic.Uint64 // documents and records that became dead letters
 	DeadInFile atomic.Uint64 // of these, those that went to the file
+	DeadBy     Causes        // dead letters by the type of their error
 	Blocked    atomic.Uint64 // times a document's index refused until somebody acts
 	NotNow     atomic.Uint64 // times a document was not taken for now
 	TurnedAway atomic.Uint64 // flushes turned away because another was probing

@@ -14,9 +14,15 @@ import (
 // ErrDeadLettersFull says that the dead-letter file has reached its size.
 var ErrDeadLettersFull = errors.New("the dead-letter file is full")
 
+// errRemoved says that the file lost its name while it was written.
+var errRemoved = errors.New("the dead-letter file was removed while it was written")
+
 // lockPatience is how long a write waits for another process that has the file
 // locked.
 const lockPatience = 2 * time.Second
+
+// pieceMax is how many bytes of lines are gathered before they are written.
+const pieceMax = 1 << 20
 
 // deadFile appends dead letters to one file that several processes may share.
 type deadFile struct {
@@ -24,20 +30,31 @@ type deadFile struct {
 	max  int64
 }
 
-// append writes whole lines, each ended by a newline, and returns when they are
-// safe on disk. After an error none of them is in the file. It waits as long as
-// patience for others that have the file locked.
-func (f *deadFile) append(lines []byte, patience time.Duration) (err error) {
+// append writes each letter as one line and returns when they are safe on disk.
+// After an error none of them is in the file. It waits as long as patience for
+// others that have the file locked.
+func (f *deadFile) append(letters []DeadLetter, patience time.Duration) error {
 	if f.path == "" {
 		return errors.New("no dead-letter file is set")
 	}
 	folder := filepath.Dir(f.path)
-	if err := os.MkdirAll(folder, 0o700); err != nil {
-		return fmt.Errorf("dead-letter folder: %w", err)
-	}
-	if err := private(folder, 0o022); err != nil {
+	if err := makeFolder(folder); err != nil {
 		return err
 	}
+	for try := 0; ; try++ {
+		err := f.write(letters, patience)
+		if err == nil {
+			return syncFolder(folder)
+		}
+		// Somebody moved old letters away: ours belong into a new file.
+		if !errors.Is(err, errRemoved) || try > 0 {
+			return err
+		}
+	}
+}
+
+// write is one attempt of append, in the file that has the name at present.
+func (f *deadFile) write(letters []DeadLetter, patience time.Duration) (err error) {
 	file, err := os.OpenFile(f.path, os.O_RDWR|os.O_APPEND|os.O_CREATE|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, 0o600)
 	if err != nil {
 		return fmt.Errorf("dead-letter file: %w", err)
@@ -61,28 +78,63 @@ func (f *deadFile) append(lines []byte, patience time.Duration) (err error) {
 		return fmt.Errorf("dead-letter file %s is not a regular file", f.path)
 	}
 	size := info.Size()
-	if size > 0 {
-		// A process that was killed may have left half a line; a newline keeps
-		// ours apart from it.
-		var last [1]byte
-		if _, err := file.ReadAt(last[:], size-1); err != nil && err != io.EOF {
-			return fmt.Errorf("dead-letter file: %w", err)
-		}
-		if last[0] != '\n' {
-			lines = append([]byte{'\n'}, lines...)
-		}
-	}
-	if f.max > 0 && size+int64(len(lines)) > f.max {
-		return ErrDeadLettersFull
-	}
-	if _, err = file.Write(lines); err == nil {
+	if err = f.lines(file, size, letters); err == nil {
 		err = file.Sync()
 	}
 	if err != nil {
 		// Under the lock nobody else wrote after us.
 		return errors.Join(fmt.Errorf("dead-letter file: %w", err), file.Truncate(size))
 	}
-	return syncFolder(folder)
+	if info, err = file.Stat(); err != nil {
+		return fmt.Errorf("dead-letter file: %w", err)
+	}
+	if st, ok := info.Sys().(*syscall.Stat_t); ok && st.Nlink == 0 {
+		return errRemoved
+	}
+	return nil
+}
+
+// lines writes the letters, in pieces, behind the size bytes that the file has.
+func (f *deadFile) lines(file *os.File, size int64, letters []DeadLetter) error {
+	limit := f.limit()
+	var piece []byte
+	if size > 0 {
+		// A process that was killed may have left half a line; a newline keeps
+		// ours apart from it.
+		var last [1]byte
+		if _, err := file.ReadAt(last[:], size-1); err != nil && err != io.EOF {
+			return err
+		}
+		if last[0] != '\n' {
+			piece = append(piece, '\n')
+		}
+	}
+	for i := range letters {
+		piece = append(letters[i].AppendJSON(piece), '\n')
+		if len(piece) < pieceMax && i < len(letters)-1 {
+			continue
+		}
+		if size += int64(len(piece)); limit > 0 && size > limit {
+			return ErrDeadLettersFull
+		}
+		if _, err := file.Write(piece); err != nil {
+			return err
+		}
+		piece = piece[:0]
+	}
+	return nil
+}
+
+// limit is how large the file may grow, 0 for no limit. The process's own limit
+// counts too: whoever writes beyond it is ended by a signal.
+func (f *deadFile) limit() int64 {
+	var r syscall.Rlimit
+	if err := syscall.Getrlimit(syscall.RLIMIT_FSIZE, &r); err == nil && r.Cur < 1<<62 {
+		if own := int64(r.Cur); f.max <= 0 || own < f.max {
+			return max(own, 1)
+		}
+	}
+	return f.max
 }
 
 // lock takes the lock that all writers of the file share. Closing the file
@@ -99,13 +151,34 @@ func lock(file *os.File, patience time.Duration) error {
 	}
 }
 
-// private refuses a folder that others may write in.
-func private(folder string, forbidden fs.FileMode) error {
+// makeFolder makes the folder where there is none, its name safe on disk, and
+// refuses one that others may write in.
+func makeFolder(folder string) error {
+	var made []string // folders that get a new one in them
+	for at := folder; ; {
+		if _, err := os.Stat(at); !errors.Is(err, fs.ErrNotExist) {
+			break
+		}
+		up := filepath.Dir(at)
+		made = append(made, up)
+		if up == at {
+			break
+		}
+		at = up
+	}
+	if err := os.MkdirAll(folder, 0o700); err != nil {
+		return fmt.Errorf("dead-letter folder: %w", err)
+	}
+	for _, m := range made {
+		if err := syncFolder(m); err != nil {
+			return err
+		}
+	}
 	info, err := os.Stat(folder)
 	if err != nil {
 		return fmt.Errorf("dead-letter folder: %w", err)
 	}
-	return owned(folder, info, forbidden)
+	return owned(folder, info, 0o022)
 }
 
 // owned refuses a file of another owner, or one that grants forbidden rights.
@@ -119,7 +192,7 @@ func owned(path string, info fs.FileInfo, forbidden fs.FileMode) error {
 	return nil
 }
 
-// syncFolder makes the file's name in its folder safe.
+// syncFolder makes the names in a folder safe.
 func syncFolder(folder string) error {
 	dir, err := os.Open(folder)
 	if err != nil {

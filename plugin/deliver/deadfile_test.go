@@ -4,10 +4,14 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"fmt"
+	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -54,15 +58,44 @@ func FuzzDeadLetter(f *testing.F) {
 // valid is s as encoding/json has it: every invalid byte is a U+FFFD.
 func valid(s string) string { return string([]rune(s)) }
 
-func TestDeadFile(t *testing.T) {
-	line := []byte("{\"a\":1}\n")
-	dir := t.TempDir()
-	path := filepath.Join(dir, "sub", "dead.ndjson")
-	f := deadFile{path: path, max: 100}
-	if err := f.append(line, time.Second); err != nil {
+// note is a dead letter with a number.
+func note(n int) DeadLetter {
+	return DeadLetter{ID: fmt.Sprint("id-", n), Index: "i", Time: time.Unix(1_700_000_000, 0), Error: "mapper_parsing_exception", Status: 400, Document: `{"n":` + fmt.Sprint(n) + `}`}
+}
+
+// read gives the ids of a file's letters and the number of lines that are none.
+func read(t *testing.T, path string) (ids []string, bad int, torn bool) {
+	t.Helper()
+	f, err := OpenLetters(path)
+	if err != nil {
 		t.Fatal(err)
 	}
-	for name, want := range map[string]os.FileMode{path: 0o600, filepath.Dir(path): 0o700} {
+	defer f.Close()
+	for {
+		l, err := f.Next()
+		var wrong *LetterError
+		switch {
+		case err == io.EOF:
+			return ids, bad, f.Torn()
+		case errors.As(err, &wrong):
+			bad++
+		case err != nil:
+			t.Fatal(err)
+		default:
+			ids = append(ids, l.ID)
+		}
+	}
+}
+
+func TestDeadFile(t *testing.T) {
+	one := []DeadLetter{note(1)}
+	dir := t.TempDir()
+	path := filepath.Join(dir, "sub", "below", "dead.ndjson")
+	f := deadFile{path: path, max: 600}
+	if err := f.append(one, time.Second); err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range map[string]os.FileMode{path: 0o600, filepath.Dir(path): 0o700, filepath.Dir(filepath.Dir(path)): 0o700} {
 		if info, err := os.Stat(name); err != nil || info.Mode().Perm() != want {
 			t.Errorf("%s: %v %v, want mode %o", name, info.Mode(), err, want)
 		}
@@ -73,14 +106,17 @@ func TestDeadFile(t *testing.T) {
 	}
 	_, _ = half.WriteString(`{"half`)
 	_ = half.Close()
-	if err := f.append(line, time.Second); err != nil {
+	if ids, bad, torn := read(t, path); len(ids) != 1 || bad != 0 || !torn {
+		t.Errorf("with half a line: letters %q, %d bad lines, torn %v", ids, bad, torn)
+	}
+	if err := f.append([]DeadLetter{note(2)}, time.Second); err != nil {
 		t.Fatal(err)
 	}
-	if got, _ := os.ReadFile(path); string(got) != "{\"a\":1}\n{\"half\n{\"a\":1}\n" {
-		t.Errorf("file is %q", got)
+	if ids, bad, torn := read(t, path); !slices.Equal(ids, []string{"id-1", "id-2"}) || bad != 1 || torn {
+		t.Errorf("after half a line: letters %q, %d bad lines, torn %v", ids, bad, torn)
 	}
 	before, _ := os.ReadFile(path)
-	if err := f.append([]byte(strings.Repeat("x", 100)+"\n"), time.Second); !errors.Is(err, ErrDeadLettersFull) {
+	if err := f.append([]DeadLetter{note(3), note(4), note(5)}, time.Second); !errors.Is(err, ErrDeadLettersFull) {
 		t.Errorf("full file: %v", err)
 	}
 	if after, _ := os.ReadFile(path); !bytes.Equal(before, after) {
@@ -92,33 +128,52 @@ func TestDeadFile_Refuses(t *testing.T) {
 	tests := map[string]func(t *testing.T, dir string) string{
 		"symbolic link": func(t *testing.T, dir string) string {
 			target := filepath.Join(dir, "target")
-			if err := os.WriteFile(target, nil, 0o600); err != nil {
-				t.Fatal(err)
-			}
+			must(t, os.WriteFile(target, nil, 0o600))
 			link := filepath.Join(dir, "link")
-			if err := os.Symlink(target, link); err != nil {
-				t.Fatal(err)
-			}
+			must(t, os.Symlink(target, link))
 			return link
+		},
+		"symbolic link to nothing": func(t *testing.T, dir string) string {
+			link := filepath.Join(dir, "link")
+			must(t, os.Symlink(filepath.Join(dir, "target"), link))
+			return link
+		},
+		"pipe": func(t *testing.T, dir string) string {
+			p := filepath.Join(dir, "pipe")
+			must(t, syscall.Mkfifo(p, 0o600))
+			return p
 		},
 		"readable by others": func(t *testing.T, dir string) string {
 			p := filepath.Join(dir, "open")
-			if err := os.WriteFile(p, nil, 0o644); err != nil {
-				t.Fatal(err)
-			}
+			must(t, os.WriteFile(p, nil, 0o644))
 			return p
 		},
 		"folder writable by others": func(t *testing.T, dir string) string {
-			if err := os.Chmod(dir, 0o777); err != nil {
-				t.Fatal(err)
-			}
+			must(t, os.Chmod(dir, 0o777))
 			return filepath.Join(dir, "x")
 		},
 		"folder is a file": func(t *testing.T, dir string) string {
 			p := filepath.Join(dir, "f")
-			if err := os.WriteFile(p, nil, 0o600); err != nil {
-				t.Fatal(err)
-			}
+			must(t, os.WriteFile(p, nil, 0o600))
+			return filepath.Join(p, "x")
+		},
+		"folder": func(t *testing.T, dir string) string {
+			p := filepath.Join(dir, "sub")
+			must(t, os.Mkdir(p, 0o700))
+			return p
+		},
+		"foreign owner": func(t *testing.T, dir string) string {
+			asRoot(t)
+			p := filepath.Join(dir, "foreign")
+			must(t, os.WriteFile(p, nil, 0o600))
+			must(t, os.Chown(p, 12345, 12345))
+			return p
+		},
+		"folder of a foreign owner": func(t *testing.T, dir string) string {
+			asRoot(t)
+			p := filepath.Join(dir, "foreign")
+			must(t, os.Mkdir(p, 0o700))
+			must(t, os.Chown(p, 12345, 12345))
 			return filepath.Join(p, "x")
 		},
 		"device":   func(*testing.T, string) string { return "/dev/full" },
@@ -126,31 +181,125 @@ func TestDeadFile_Refuses(t *testing.T) {
 	}
 	for name, prepare := range tests {
 		t.Run(name, func(t *testing.T) {
-			f := deadFile{path: prepare(t, t.TempDir()), max: 1 << 20}
-			if err := f.append([]byte("{}\n"), time.Second); err == nil {
+			dir := t.TempDir()
+			f := deadFile{path: prepare(t, dir), max: 1 << 20}
+			if err := f.append([]DeadLetter{note(1)}, time.Second); err == nil {
 				t.Error("it was taken")
 			}
+			if _, err := os.Stat(filepath.Join(dir, "target")); err == nil && name == "symbolic link to nothing" {
+				t.Error("a file was made where the link points")
+			}
 		})
+	}
+}
+
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// asRoot ends a test that only root can do.
+func asRoot(t *testing.T) {
+	t.Helper()
+	if os.Geteuid() != 0 {
+		t.Skip("NOT TESTED: it needs root")
 	}
 }
 
 func TestDeadFile_Shared(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "d", "dead")
 	var wg sync.WaitGroup
-	for range 8 {
+	for k := range 8 {
 		wg.Go(func() {
 			f := deadFile{path: path, max: 1 << 20}
-			for range 20 {
-				if err := f.append([]byte("{\"some\":\"line\"}\n"), time.Second); err != nil {
+			for i := range 20 {
+				if err := f.append([]DeadLetter{note(20*k + i)}, 10*time.Second); err != nil {
 					t.Error(err)
 				}
 			}
 		})
 	}
 	wg.Wait()
-	got, _ := os.ReadFile(path)
-	if string(got) != strings.Repeat("{\"some\":\"line\"}\n", 160) {
-		t.Errorf("lines are mixed or missing: %d bytes", len(got))
+	ids, bad, torn := read(t, path)
+	slices.Sort(ids)
+	if len(slices.Compact(ids)) != 160 || bad != 0 || torn {
+		t.Errorf("lines are mixed or missing: %d letters, %d bad, torn %v", len(ids), bad, torn)
+	}
+}
+
+// A file that is removed, or moved away, makes room for a new one; no letter
+// goes into a file that has no name any more.
+func TestDeadFile_Removed(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "dead")
+	f := deadFile{path: path, max: 1 << 20}
+	must(t, f.append([]DeadLetter{note(1)}, time.Second))
+	must(t, os.Remove(path))
+	must(t, f.append([]DeadLetter{note(2)}, time.Second))
+	if ids, _, _ := read(t, path); !slices.Equal(ids, []string{"id-2"}) {
+		t.Errorf("after it was removed: %q", ids)
+	}
+	// Removed while a write waits for the lock.
+	held, err := os.Open(path)
+	must(t, err)
+	defer held.Close()
+	must(t, syscall.Flock(int(held.Fd()), syscall.LOCK_EX))
+	done := make(chan error)
+	go func() { done <- f.append([]DeadLetter{note(3)}, 10*time.Second) }()
+	for opened := 0; opened < 2; { // ours and the writer's
+		links, err := os.ReadDir("/proc/self/fd")
+		if err != nil {
+			t.Skipf("NOT TESTED: removed while a write waits: %v", err)
+		}
+		opened = 0
+		for _, l := range links {
+			if to, _ := os.Readlink("/proc/self/fd/" + l.Name()); to == path {
+				opened++
+			}
+		}
+	}
+	must(t, os.Remove(path))
+	must(t, syscall.Flock(int(held.Fd()), syscall.LOCK_UN))
+	must(t, <-done)
+	if ids, _, _ := read(t, path); !slices.Equal(ids, []string{"id-3"}) {
+		t.Errorf("removed while a write waited: %q", ids)
+	}
+}
+
+// The lock is not waited for longer than the flush has.
+func TestDeadFile_Locked(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "dead")
+	f := deadFile{path: path, max: 1 << 20}
+	must(t, f.append([]DeadLetter{note(1)}, time.Second))
+	held, err := os.Open(path)
+	must(t, err)
+	defer held.Close()
+	must(t, syscall.Flock(int(held.Fd()), syscall.LOCK_EX))
+	if err := f.append([]DeadLetter{note(2)}, 20*time.Millisecond); !errors.Is(err, syscall.EWOULDBLOCK) {
+		t.Errorf("locked by another process: %v", err)
+	}
+}
+
+// Letters of many bytes are written in pieces, whole or not at all.
+func TestDeadFile_Pieces(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "dead")
+	letters := make([]DeadLetter, 30)
+	for i := range letters {
+		letters[i] = note(i)
+		letters[i].Document = `{"log":"` + strings.Repeat("x", 300<<10) + `"}`
+	}
+	f := deadFile{path: path, max: 5 << 20}
+	if err := f.append(letters, time.Second); !errors.Is(err, ErrDeadLettersFull) {
+		t.Errorf("more than the file may hold: %v", err)
+	}
+	if info, err := os.Stat(path); err != nil || info.Size() != 0 {
+		t.Errorf("%d bytes are left, %v", info.Size(), err)
+	}
+	f.max = 50 << 20
+	must(t, f.append(letters, time.Second))
+	if ids, bad, torn := read(t, path); len(ids) != 30 || bad != 0 || torn {
+		t.Errorf("%d letters, %d bad, torn %v", len(ids), bad, torn)
 	}
 }
 
