@@ -43,6 +43,7 @@ type Deliverer struct {
 	reporter *Reporter
 	counters Counters
 	limit    atomic.Int64 // bytes of one request, as learnt
+	lowered  atomic.Int64 // when it was learnt, or widened, in Unix nanoseconds
 	pool     sync.Pool    // of *sending
 }
 
@@ -117,9 +118,6 @@ func (d *Deliverer) Reporter() *Reporter { return d.reporter }
 
 // Down tells whether the last request brought nothing usable.
 func (d *Deliverer) Down() bool { return d.gate.isDown() }
-
-// RequestMax is the number of bytes that one request may have at present.
-func (d *Deliverer) RequestMax() int { return int(d.limit.Load()) }
 
 // Ready tells whether a flush may hope to send anything. If not, the
 // destination is down and another flush is finding out whether it still is: the

@@ -189,6 +189,39 @@ func TestSend_Unreadable(t *testing.T) {
 	}
 }
 
+// What was too large is tried again, twice as large each time, when the limit
+// may be gone.
+func TestSend_WidensAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		limit := 200
+		s := &script{}
+		s.answer = func(_ int, req *Request, ans *Answer) {
+			if req.Size() > limit {
+				ans.Verdict, ans.Status = TooLarge, 413
+				return
+			}
+			items(req, ans, taken)
+		}
+		d := deliverer(t, s, Options{RequestMax: 1000})
+		b := numbered(s, 100)
+		for minute := range 60 {
+			if minute == 15 {
+				limit = 1 << 20
+			}
+			s.requests, s.sizes = nil, nil
+			if got, err := d.Send(context.Background(), b, nil); err != nil || got.Delivered != len(b.Docs) {
+				t.Fatalf("minute %d: %+v %v", minute, got, err)
+			}
+			largest := slices.Max(s.sizes)
+			switch {
+			case minute > 0 && minute <= 10 && largest > 200, minute > 11 && minute < 20 && largest > 200, minute > 45 && largest < 900:
+				t.Fatalf("minute %d: requests of %v bytes", minute, s.sizes)
+			}
+			time.Sleep(time.Minute)
+		}
+	})
+}
+
 // What was found too large once is not sent again in that size.
 func TestSend_RemembersWhatIsTooLarge(t *testing.T) {
 	const limit = 300

@@ -1,6 +1,7 @@
 package deliver
 
 import (
+	"math/rand/v2"
 	"sync"
 	"time"
 )
@@ -11,6 +12,13 @@ const (
 	flowWindow  = time.Minute // in which they are counted, and after which nothing counts as flowing
 	flowIndexes = 1000        // indexes that are told apart
 )
+
+// probesMax is how many documents a flush sends of an index that took nothing
+// the last time. The others follow when one of these is taken.
+const probesMax = 16
+
+// ofTemplate is added to what is told of an index that refuses more than half.
+const ofTemplate = " of more than half, as of a broken template"
 
 // holds decides which refusals are waited out. When more than half of an
 // index's documents are refused for one reason, that is no poison but a broken
@@ -25,6 +33,13 @@ type holds struct {
 	max     time.Duration
 	flowed  time.Time // when a document was delivered last
 	indexes map[string]*flow
+	held    map[string]heldIndex // the indexes that took nothing the last time
+}
+
+// heldIndex is why an index takes nothing, and how that is told.
+type heldIndex struct {
+	reason
+	told string
 }
 
 // flow is how one index takes its documents.
@@ -86,7 +101,7 @@ func (h *holds) judge(t *sendTask) {
 	index, unsettled := "", false
 	for _, i := range t.todo {
 		outcome := t.outcomes[i]
-		unsettled = unsettled || outcome == Dead || outcome == Blocked
+		unsettled = unsettled || outcome == Dead || outcome == Blocked || t.reasons[i].kind != ""
 		if outcome != Delivered && !t.named(i) {
 			continue
 		}
@@ -99,6 +114,9 @@ func (h *holds) judge(t *sendTask) {
 		if outcome == Delivered {
 			f.judged++
 			h.flowed = now
+			if len(h.held) > 0 {
+				delete(h.held, index)
+			}
 		} else {
 			f.refuse(t.reasons[i].kind)
 		}
@@ -112,17 +130,121 @@ func (h *holds) judge(t *sendTask) {
 	for _, i := range t.todo {
 		if t.named(i) && h.of(t.batch.Docs[i].Index, now).storm == t.reasons[i].kind {
 			t.outcomes[i] = Blocked
-			t.d.reporter.Report(t.batch.Docs[i].Index, t.reasons[i].kind+" of more than half, as of a broken template", int(t.reasons[i].status), 1)
+			t.d.reporter.Report(t.batch.Docs[i].Index, t.reasons[i].kind+ofTemplate, int(t.reasons[i].status), 1)
 		}
 	}
+	h.note(t)
 	if t.entry == nil || t.refused || h.max <= 0 || now.Sub(t.entry.First()) <= h.max || now.Sub(h.flowed) > flowWindow {
 		return
 	}
 	for _, i := range t.todo {
-		if t.outcomes[i] == Blocked {
+		// Also what is refused for a reason that nobody knows.
+		if t.outcomes[i] == Blocked || t.outcomes[i] == Later && t.reasons[i].kind != "" {
 			t.outcomes[i], t.reasons[i].kind = Dead, "held"
 		}
 	}
+}
+
+// note remembers the indexes of which this task's documents found that they
+// take nothing. That a whole destination refuses is the gate's business.
+func (h *holds) note(t *sendTask) {
+	if t.refused {
+		return
+	}
+	took := map[string]bool{}
+	for _, i := range t.todo {
+		if t.outcomes[i] == Delivered {
+			took[t.batch.Docs[i].Index] = true
+		}
+	}
+	for _, i := range t.todo {
+		index := t.batch.Docs[i].Index
+		if t.outcomes[i] != Blocked || took[index] {
+			continue
+		}
+		if len(h.held) >= flowIndexes || h.held == nil {
+			h.held = make(map[string]heldIndex)
+		}
+		held := heldIndex{t.reasons[i], t.reasons[i].kind}
+		if f := h.indexes[index]; f != nil && f.storm != "" && f.storm == held.kind {
+			held.told += ofTemplate
+		}
+		h.held[index] = held
+	}
+}
+
+// probes parts the documents into those to be sent and those of held indexes
+// that wait for what becomes of a few others, drawn by lot: those that are tried
+// should not always be the same.
+func (h *holds) probes(t *sendTask, which []int32) (first, kept []int32) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if len(h.held) == 0 {
+		return which, nil
+	}
+	type draw struct{ left, due int }
+	draws := map[string]*draw{}
+	for _, i := range which {
+		index := t.batch.Docs[i].Index
+		if _, held := h.held[index]; !held {
+			continue
+		}
+		if draws[index] == nil {
+			draws[index] = &draw{due: probesMax}
+		}
+		draws[index].left++
+	}
+	if len(draws) == 0 {
+		return which, nil
+	}
+	for _, i := range which {
+		d := draws[t.batch.Docs[i].Index]
+		if d == nil {
+			first = append(first, i)
+			continue
+		}
+		if rand.IntN(d.left) < d.due {
+			first = append(first, i)
+			d.due--
+		} else {
+			kept = append(kept, i)
+		}
+		d.left--
+	}
+	return first, kept
+}
+
+// opened gives those of the kept documents whose index takes documents again.
+// Those of an index that still refuses are blocked for the same reason; where
+// nothing came back they are left as they are.
+func (h *holds) opened(t *sendTask, sent, kept []int32) (open []int32) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	refuses := map[string]bool{}
+	for _, i := range sent {
+		index, outcome := t.batch.Docs[i].Index, t.outcomes[i]
+		held, ok := h.held[index]
+		if ok && (outcome == Delivered || outcome == Dead && t.reasons[i].kind != held.kind) {
+			delete(h.held, index)
+		} else if ok && (outcome == Blocked || outcome == Dead) {
+			refuses[index] = true
+		}
+	}
+	waiting := map[string]int{}
+	for _, i := range kept {
+		index := t.batch.Docs[i].Index
+		switch held, ok := h.held[index]; {
+		case !ok:
+			open = append(open, i)
+		case refuses[index]:
+			t.outcomes[i], t.reasons[i] = Blocked, held.reason
+			waiting[index]++
+		}
+	}
+	for index, n := range waiting {
+		t.d.reporter.Report(index, h.held[index].told, int(h.held[index].status), n)
+	}
+	return open
 }
 
 // named tells whether the document is refused for what it holds.

@@ -3,6 +3,7 @@ package deliver
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -159,6 +160,118 @@ func TestHold_Max(t *testing.T) {
 			})
 		})
 	}
+}
+
+// Of an index that took nothing a few documents are tried, and all when it takes
+// these.
+func TestHold_Probes(t *testing.T) {
+	const n = 1000
+	closed := func(d *Doc) bool { return d.Index == "a" }
+	for name, tt := range map[string]struct {
+		refusal Item
+		kind    string
+	}{
+		"closed":            {Item{Outcome: Blocked, Status: 400, Type: "index_closed_exception"}, "index_closed_exception"},
+		"a broken template": {Item{Outcome: Dead, Status: 400, Type: "mapper_parsing_exception"}, "mapper_parsing_exception of more than half, as of a broken template"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				heals, silent := false, false
+				s := &script{}
+				s.answer = func(_ int, req *Request, ans *Answer) {
+					if silent {
+						ans.Verdict = NoAnswer
+						return
+					}
+					items(req, ans, func(d *Doc) Item {
+						if closed(d) && !heals {
+							return tt.refusal
+						}
+						return Item{Outcome: Delivered, Status: 201}
+					})
+				}
+				var lines []string
+				d := deliverer(t, s, Options{DeadLetterIndex: "dead", Log: func(l string) { lines = append(lines, l) }})
+				l := NewLedger(1<<20, nil)
+				b := numbered(s, n)
+				for i := range n / 10 { // others flow
+					b.Docs[i].Index = "b"
+				}
+				send := func(want SendResult, requests ...int) {
+					t.Helper()
+					_, e := l.Claim(key(1))
+					s.requests = nil
+					got, err := d.Send(context.Background(), b, e)
+					e.Finish(got.Complete())
+					var sizes []int
+					for _, r := range s.requests {
+						sizes = append(sizes, len(r))
+					}
+					if err != nil || got != want || !slices.Equal(sizes, requests) {
+						t.Fatalf("%+v %v, requests of %v, want %+v, %v", got, err, sizes, want, requests)
+					}
+					time.Sleep(70 * time.Second)
+				}
+				send(SendResult{Delivered: n / 10, Blocked: n * 9 / 10}, n)
+				lines = nil
+				send(SendResult{Blocked: n * 9 / 10}, 16)
+				if len(lines) != 1 || !strings.Contains(lines[0], "index a: "+tt.kind) {
+					t.Errorf("lines: %q", lines)
+				}
+				silent = true
+				_, e := l.Claim(key(1))
+				if got, err := d.Send(context.Background(), b, e); err != nil || got.Waiting != n*9/10 {
+					t.Fatalf("without an answer: %+v %v", got, err)
+				}
+				e.Finish(false)
+				silent, heals = false, true
+				send(SendResult{Delivered: n * 9 / 10}, 16, n*9/10-16)
+				if got, err := d.Send(context.Background(), b, nil); err != nil || got.Delivered != n {
+					t.Errorf("later: %+v %v", got, err)
+				}
+				if len(d.holds.held) > 0 {
+					t.Errorf("still held: %v", d.holds.held)
+				}
+			})
+		})
+	}
+}
+
+// What is refused for a reason that nobody knows is tried again, told, and
+// becomes a dead letter after HoldMax.
+func TestHold_Unknown(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &script{answer: func(_ int, req *Request, ans *Answer) {
+			items(req, ans, func(d *Doc) Item {
+				if d.Place == 1 && d.Index == "a" {
+					return Item{Status: 500, Type: "fail_processor_exception"}
+				}
+				return Item{Outcome: Delivered, Status: 201}
+			})
+		}}
+		var lines []string
+		d := deliverer(t, s, Options{DeadLetterIndex: "dead", HoldMax: 15 * time.Minute, Log: func(l string) { lines = append(lines, l) }})
+		l := NewLedger(1<<20, nil)
+		b, dead := numbered(s, 3), 0
+		for half := range 33 {
+			_, e := l.Claim(key(1))
+			got, err := d.Send(context.Background(), b, e)
+			e.Finish(false)
+			switch {
+			case err != nil, half == 0 && got != SendResult{Delivered: 2, Waiting: 1}, half > 0 && half < 28 && got != SendResult{Waiting: 1}, half == 32 && got != SendResult{}:
+				t.Fatalf("minute %d: %+v %v", half/2, got, err)
+			}
+			dead += got.Dead
+			other := numbered(s, 1)
+			if got, err := d.Send(context.Background(), other, nil); err != nil || got.Delivered != 1 {
+				t.Fatalf("%+v %v", got, err)
+			}
+			time.Sleep(30 * time.Second)
+		}
+		if dead != 1 || !strings.Contains(strings.Join(lines, "\n"), "index a: fail_processor_exception (status 500)") {
+			t.Errorf("%d dead letters, lines: %q", dead, lines)
+		}
+	})
 }
 
 // Index names come from records, so what is known of them is bounded.

@@ -1,6 +1,9 @@
 package deliver
 
-import "strings"
+import (
+	"strings"
+	"time"
+)
 
 // halve sends in two what was too large in one, and remembers the size that is
 // too large. A document that is too large by itself is dead.
@@ -34,9 +37,30 @@ func (d *Deliverer) lower(limit int64) {
 	for {
 		old := d.limit.Load()
 		if limit >= old || d.limit.CompareAndSwap(old, limit) {
-			return
+			break
 		}
 	}
+	d.lowered.Store(d.o.Now().UnixNano())
+}
+
+// widenAfter is how long a smaller request size is kept before twice of it is
+// tried: a proxy or a limit that was in the way may be gone.
+const widenAfter = 10 * time.Minute
+
+// RequestMax is the number of bytes that one request may have at present.
+func (d *Deliverer) RequestMax() int {
+	limit := d.limit.Load()
+	if limit >= int64(d.o.RequestMax) {
+		return int(limit)
+	}
+	lowered, now := d.lowered.Load(), d.o.Now().UnixNano()
+	if now-lowered > int64(widenAfter) && d.lowered.CompareAndSwap(lowered, now) {
+		wider := min(2*limit, int64(d.o.RequestMax))
+		if d.limit.CompareAndSwap(limit, wider) {
+			return int(wider)
+		}
+	}
+	return int(limit)
 }
 
 // bisect looks for the documents that keep the destination from reading a

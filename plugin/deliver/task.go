@@ -97,8 +97,20 @@ func (t *sendTask) sleep(d time.Duration) bool {
 	}
 }
 
-// pass sends the documents once, in as many requests as their size asks for.
+// pass sends the documents once. Of an index that is held a few go first.
 func (t *sendTask) pass(which []int32) {
+	first, kept := t.d.holds.probes(t, which)
+	t.send(first)
+	if len(kept) == 0 || t.refused {
+		return
+	}
+	if open := t.d.holds.opened(t, first, kept); len(open) > 0 && !t.late() {
+		t.send(open)
+	}
+}
+
+// send sends documents in as many requests as their size asks for.
+func (t *sendTask) send(which []int32) {
 	limit := t.d.RequestMax()
 	for len(which) > 0 {
 		n, size := 0, 0
@@ -183,7 +195,7 @@ func (t *sendTask) exchange(which []int32) *Answer {
 func (t *sendTask) items(which []int32, ans *Answer) {
 	for k, i := range which {
 		item := &ans.Items[k]
-		t.outcomes[i] = item.Outcome
+		t.outcomes[i], t.reasons[i] = item.Outcome, reason{}
 		switch item.Outcome {
 		case Delivered:
 			if item.Duplicate {
@@ -197,6 +209,10 @@ func (t *sendTask) items(which []int32, ans *Answer) {
 		case Later:
 			if item.Throttled {
 				t.throttle = max(t.throttle, ans.RetryAfter, t.d.o.RetryWaitMin)
+			} else if item.Status >= 400 && item.Status != 503 {
+				// Nobody knows what it means, so it is tried again, and told.
+				t.reasons[i] = reason{kindOr(item.Type, "refused"), item.Status}
+				t.d.reporter.Report(t.batch.Docs[i].Index, t.reasons[i].kind, int(item.Status), 1)
 			}
 		}
 	}

@@ -74,7 +74,7 @@ func BenchmarkOnce(b *testing.B) {
 				entry.Finish(true)
 				least[1] = min(least[1], took+before+time.Since(began))
 			}
-			b.ReportMetric(float64((least[1] - least[0]).Nanoseconds())/records, "ns/record")
+			b.ReportMetric(float64((least[1]-least[0]).Nanoseconds())/records, "ns/record")
 		})
 	}
 }
