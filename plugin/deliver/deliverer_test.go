@@ -214,7 +214,7 @@ func TestSend_WidensAgain(t *testing.T) {
 			}
 			largest := slices.Max(s.sizes)
 			switch {
-			case minute > 0 && minute <= 10 && largest > 200, minute > 11 && minute < 20 && largest > 200, minute > 45 && largest < 900:
+			case minute > 0 && minute <= 10 && largest > 200, minute > 11 && minute < 20 && largest > 200, minute > 57 && largest < 900:
 				t.Fatalf("minute %d: requests of %v bytes", minute, s.sizes)
 			}
 			time.Sleep(time.Minute)
