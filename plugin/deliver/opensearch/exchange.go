@@ -27,6 +27,7 @@ type exchange struct {
 	packed  []byte
 	parts   [][]byte
 	raw     []byte // the last answer
+	limit   int    // bytes that it may have; 0: answerMax
 	answer  bulkAnswer
 	bulk    bool          // answer is a usable bulk answer
 	handed  bool          // the transport has the attempt's body and closes it

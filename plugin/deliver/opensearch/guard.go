@@ -1,6 +1,7 @@
 package opensearch
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -52,25 +53,26 @@ func (g guard) RoundTrip(req *http.Request) (*http.Response, error) {
 		return nil, fmt.Errorf("send: %w", err)
 	}
 	defer res.Body.Close()
-	if res.ContentLength > answerMax {
+	limit := cmp.Or(x.limit, answerMax)
+	if res.ContentLength > int64(limit) {
 		return nil, errTooMuch
 	}
-	if x.raw, err = readAll(x.raw[:0], res.Body); err != nil {
+	if x.raw, err = readAll(x.raw[:0], res.Body, limit); err != nil {
 		return nil, fmt.Errorf("receive: %w", err)
 	}
 	res.Body, res.ContentLength = http.NoBody, 0
 	return res, nil
 }
 
-// readAll appends all of r, but no more than answerMax bytes.
-func readAll(dst []byte, r io.Reader) ([]byte, error) {
+// readAll appends all of r, but no more than limit bytes.
+func readAll(dst []byte, r io.Reader, limit int) ([]byte, error) {
 	for {
 		if len(dst) == cap(dst) {
 			dst = append(dst, 0)[:len(dst)]
 		}
 		n, err := r.Read(dst[len(dst):cap(dst)])
 		dst = dst[:len(dst)+n]
-		if len(dst) > answerMax {
+		if len(dst) > limit {
 			return dst[:0], errTooMuch
 		}
 		if err == io.EOF {
