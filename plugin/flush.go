@@ -211,7 +211,7 @@ func (f *flush) one() {
 	f.batch.Body = dst
 	f.batch.Docs = append(f.batch.Docs, deliver.Doc{
 		Off: doc.Off, JSONOff: doc.JSON, End: doc.End, Index: doc.Index,
-		ID: in.ID, Place: int32(f.rec.Place), Sec: f.rec.Sec, Nsec: f.rec.Nsec,
+		ID: in.ID, OwnID: doc.ID, Place: int32(f.rec.Place), Sec: f.rec.Sec, Nsec: f.rec.Nsec,
 	})
 	f.count(in)
 }

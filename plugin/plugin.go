@@ -183,6 +183,7 @@ func (in *Instance) rule(rs *Ruleset, d deliver.Destination) *ruled {
 		MergeLog:    c.MergeLog,
 		LogKeys:     c.LogKeys,
 		Index:       in.index,
+		IDKey:       c.IDKey,
 		Framing: encode.Framing{
 			Open:  d.Frame,
 			Close: func(dst []byte) []byte { return append(dst, '\n') },

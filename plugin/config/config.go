@@ -45,8 +45,9 @@ type Config struct {
 	IndexMaxAge time.Duration // records older than this go to the out-of-range index
 	IndexMax    int           // names an instance may make in a day
 	Pipeline    string
+	IDKey       []string // path of the field that holds a record's own id; nil: none
 	IDPosition  []string // fields that give a record's place in its file: path, offset; nil: off
-	WriteOp     string   // create
+	WriteOp     string   // create, index
 	DataStream  bool
 
 	// Who. Of a value and its file at most one is set; a file is to be read
@@ -192,6 +193,7 @@ func (c *Config) combine(fine func(key string) bool, refuse func(name, shown str
 		u.RawPath = ""
 	}
 	c.combineIndex(fine, refuse)
+	c.combineStream(fine, refuse)
 	if fine("Retry_Wait_Min") && fine("Retry_Wait_Max") && c.RetryWaitMin > c.RetryWaitMax {
 		refuse("Retry_Wait_Min", c.RetryWaitMin.String(), fmt.Errorf("allowed: at most Retry_Wait_Max, which is %s", c.RetryWaitMax))
 	}
@@ -232,6 +234,22 @@ func (c *Config) combineIndex(fine func(key string) bool, refuse func(name, show
 			return
 		}
 		c.Index = p
+	}
+}
+
+// combineStream checks what a data stream asks for.
+func (c *Config) combineStream(fine func(key string) bool, refuse func(name, shown string, reason error)) {
+	if !c.DataStream {
+		return
+	}
+	if c.Index != nil && c.Index.Timed() {
+		refuse("Data_Stream", "On", errors.New("needs an Index without times, such as seclog-$kubernetes['namespace_name']: the stream makes its indices itself"))
+	}
+	if fine("Time_Key") && c.TimeKey != "@timestamp" {
+		refuse("Time_Key", c.TimeKey, errors.New("allowed with Data_Stream On: @timestamp"))
+	}
+	if fine("Write_Operation") && c.WriteOp != "create" {
+		refuse("Write_Operation", c.WriteOp, errors.New("allowed with Data_Stream On: create"))
 	}
 }
 

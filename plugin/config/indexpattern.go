@@ -100,6 +100,16 @@ func (p *IndexPattern) Fixed() bool {
 	return len(p.Parts) == 1 && p.Parts[0].Literal != ""
 }
 
+// Timed says whether the name depends on the record's time.
+func (p *IndexPattern) Timed() bool {
+	for _, part := range p.Parts {
+		if part.Time != "" {
+			return true
+		}
+	}
+	return false
+}
+
 // Prefix gives the fixed text at the start; "" when a time stands there.
 func (p *IndexPattern) Prefix() string { return p.Parts[0].Literal }
 

@@ -188,6 +188,24 @@ func setPipeline(c *Config, v string) error {
 	return nil
 }
 
+func setWriteOp(c *Config, v string) (err error) {
+	c.WriteOp, err = oneOf(v, "create", "index")
+	return err
+}
+
+func setIDKey(c *Config, v string) error {
+	if !strings.HasPrefix(v, "$") {
+		c.IDKey = []string{v}
+		return nil
+	}
+	path, n, err := parseAccessor(v)
+	if err == nil && n < len(v) {
+		err = errors.New("allowed: one field, such as trace_id or $kubernetes['docker_id']")
+	}
+	c.IDKey = path
+	return err
+}
+
 func setIDPosition(c *Config, v string) error {
 	if on, err := parseBool(v); err == nil && !on {
 		return nil

@@ -23,7 +23,7 @@ type DeadLetter struct {
 }
 
 // errDeadLetterID says that a dead letter has no usable id.
-var errDeadLetterID = errors.New("a dead letter needs an id of letters, digits, '-' and '_'")
+var errDeadLetterID = errors.New("a dead letter needs an id of printable ASCII without quotes and backslashes")
 
 // usableID tells whether an id can stand in framing without escaping.
 func usableID(id string) bool {
@@ -32,7 +32,7 @@ func usableID(id string) bool {
 	}
 	for i := 0; i < len(id); i++ {
 		c := id[i]
-		if !(c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || c == '-' || c == '_') {
+		if c <= ' ' || c > '~' || c == '"' || c == '\\' {
 			return false
 		}
 	}

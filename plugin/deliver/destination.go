@@ -18,6 +18,7 @@ type Doc struct {
 	JSONOff  int      // where the document itself starts
 	Index    string   // the index that the framing names
 	ID       [20]byte // the _id that the framing names
+	OwnID    string   // it instead, where the record brings an id; printable ASCII without quotes and backslashes
 	Place    int32    // the record's number in its chunk: the ordinal in the ledger; negative: not in the ledger
 	Sec      int64    // the record's time, Unix seconds
 	Nsec     int32    // and nanoseconds

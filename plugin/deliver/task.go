@@ -281,6 +281,9 @@ func (t *sendTask) letter(i int32) DeadLetter {
 		Error: t.reasons[i].kind, Status: int(t.reasons[i].status),
 		Size: len(text), Document: string(text),
 	}
+	if doc.OwnID != "" {
+		l.ID = doc.OwnID
+	}
 	if t.d.o.Fingerprint != nil {
 		l.Fingerprint = t.d.o.Fingerprint(text)
 	}

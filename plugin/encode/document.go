@@ -32,6 +32,7 @@ type Config struct {
 	MergeLog    bool     // a JSON object in a log text becomes fields
 	LogKeys     []string // names of fields that may hold the log text
 	Index       *Index
+	IDKey       []string // path of the field that holds a record's own id; nil: none
 	Framing     Framing
 	Rules       []*detect.Rule // by the numbers that detect gives
 	Detectors   []string       // ids, by the numbers that redact gives
@@ -52,6 +53,7 @@ type Input struct {
 type Doc struct {
 	Off, JSON, End int // framing, document, end of framing
 	Index          string
+	ID             string // what the record's own field says, see Config.IDKey; empty: Input.ID
 }
 
 // Encoder writes documents. It remembers how the fields of the record before
@@ -137,7 +139,14 @@ func (e *Encoder) Append(dst []byte, in *Input) ([]byte, Doc) {
 		}
 	}
 	doc := Doc{Off: len(dst), Index: e.cfg.Index.name(e, rec, in.First)}
-	dst = e.open(dst, doc.Index, &in.ID)
+	if len(e.cfg.IDKey) > 0 {
+		doc.ID = e.ownID(rec)
+	}
+	if doc.ID == "" {
+		dst = e.open(dst, doc.Index, &in.ID)
+	} else {
+		dst = e.cfg.Framing.Open(dst, doc.Index, doc.ID)
+	}
 	doc.JSON = len(dst)
 	dst = e.document(dst, in)
 	doc.End = len(dst)

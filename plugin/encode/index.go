@@ -158,42 +158,50 @@ func (x *Index) times(sec int64) map[string]string {
 	return m
 }
 
-// lookup is the text of a field with its edits; a key with dots in it that
-// equals the rest of the path counts too. False where there is no text.
+// lookup is the text of a field with its edits. False where there is no text.
 func (e *Encoder) lookup(rec *decode.Record, path []string) ([]byte, bool) {
-	for i := range rec.Fields {
-		if b, ok := e.lookupNode(rec, rec.Fields[i].Node, path); ok {
-			return b, true
-		}
+	node, ok := e.locate(rec, path)
+	if !ok {
+		return nil, false
 	}
-	return nil, false
-}
-
-func (e *Encoder) lookupNode(rec *decode.Record, node int32, path []string) ([]byte, bool) {
 	n := &rec.Nodes[node]
-	key := rec.Key(n)
-	if string(key) == path[0] && len(path) > 1 && n.Kind == decode.Map {
-		for j := node + 1; j < n.End; j = rec.Nodes[j].End {
-			if b, ok := e.lookupNode(rec, j, path[1:]); ok {
-				return b, true
-			}
-		}
-		return nil, false
-	}
-	if string(key) != path[0] && (len(path) == 1 || string(key) != strings.Join(path, ".")) {
-		return nil, false
-	}
-	if len(path) > 1 && string(key) == path[0] {
-		return nil, false
-	}
-	if e.whole(node) != nil || n.Kind != decode.Str && n.Kind != decode.Int && n.Kind != decode.Uint {
-		return nil, false
-	}
 	if n.Kind != decode.Str {
 		return e.value(nil, rec, node), true
 	}
 	b := e.applied(rec.Text(n), node, false)
 	return b, len(b) > 0
+}
+
+// locate is the node of a field that holds text or a whole number and is not cut
+// whole; a key with dots in it that equals the rest of the path counts too.
+func (e *Encoder) locate(rec *decode.Record, path []string) (int32, bool) {
+	for i := range rec.Fields {
+		if node, ok := e.locateNode(rec, rec.Fields[i].Node, path); ok {
+			return node, true
+		}
+	}
+	return 0, false
+}
+
+func (e *Encoder) locateNode(rec *decode.Record, node int32, path []string) (int32, bool) {
+	n := &rec.Nodes[node]
+	key := rec.Key(n)
+	if string(key) == path[0] && len(path) > 1 && n.Kind == decode.Map {
+		for j := node + 1; j < n.End; j = rec.Nodes[j].End {
+			if found, ok := e.locateNode(rec, j, path[1:]); ok {
+				return found, true
+			}
+		}
+		return 0, false
+	}
+	if string(key) != path[0] && (len(path) == 1 || string(key) != strings.Join(path, ".")) {
+		return 0, false
+	}
+	if len(path) > 1 && string(key) == path[0] {
+		return 0, false
+	}
+	text := n.Kind == decode.Str && n.Text.Len > 0
+	return node, e.whole(node) == nil && (text || n.Kind == decode.Int || n.Kind == decode.Uint)
 }
 
 // appendClean appends a value with what OpenSearch takes in an index name:

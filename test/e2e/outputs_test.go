@@ -66,7 +66,7 @@ func TestOutputs_RefusedInit(t *testing.T) {
 		{"a password without a user", map[string]string{"HTTP_Passwd": secret}, []string{"HTTP_Passwd"}},
 		{"secrets beside a wrong value", map[string]string{"HTTP_User": "alice", "HTTP_Passwd": secret, "Timeout": "soon"}, []string{"Timeout soon: allowed: "}},
 		{"two credentials", map[string]string{"HTTP_API_Key": secret, "Bearer_Token": secret}, []string{"HTTP_API_Key", "Bearer_Token"}},
-		{"not yet supported", map[string]string{"Data_Stream": "On"}, []string{"Data_Stream On: not yet supported"}},
+		{"not yet supported", map[string]string{"Metrics_Listen": "127.0.0.1:0"}, []string{"Metrics_Listen 127.0.0.1:0: not yet supported"}},
 		{"a key of the other output", map[string]string{"Generate_ID": "On"}, []string{"Generate_ID On: "}},
 		{"a broken redaction rule", map[string]string{"Rules_Path": broken}, []string{broken, "broken"}},
 		{"rules that are not there", map[string]string{"Rules_Path": broken + ".missing"}, []string{broken + ".missing"}},
