@@ -1,5 +1,5 @@
 // Command seclog looks at log lines as the plugin does, without Fluent Bit and
-// without a server, and checks rules.
+// without a server, checks rules, and sends dead letters again.
 package main
 
 import (
@@ -21,6 +21,7 @@ const (
 type commands struct {
 	Process processCommand `cmd:"" help:"Tag and redact log lines from standard input."`
 	Check   checkCommand   `cmd:"" help:"Load rules, run their examples and say what was refused."`
+	Replay  replayCommand  `cmd:"" help:"Send dead letters again, each to its own index under its own _id."`
 }
 
 // streams are what a command reads and writes.

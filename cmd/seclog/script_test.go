@@ -26,10 +26,12 @@ func TestScripts(t *testing.T) {
 			"status": status,
 			"chunk":  chunk,
 			"lines":  lines,
+			"bulk":   bulk,
 		},
 		Setup: func(env *testscript.Env) error {
 			env.Setenv("NO_COLOR", "")
 			env.Setenv("TERM", "xterm")
+			env.Values[bulkKey{}] = new(bulkSlot)
 			return nil
 		},
 	})
