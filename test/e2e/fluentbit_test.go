@@ -23,7 +23,7 @@ import (
 func lines(t *testing.T) int {
 	s := os.Getenv("SECLOG_KILL_LINES")
 	if s == "" {
-		return 200_000
+		return 300_000
 	}
 	n, err := strconv.Atoi(s)
 	if err != nil || n < 1000 {
@@ -90,6 +90,12 @@ func fluentBit(t *testing.T, what string) (bin, so string) {
 // files, and each record says where its line stood.
 func configure(t *testing.T, dir, logs, so, url, index string) {
 	t.Helper()
+	configureOutput(t, dir, logs, so, fmt.Sprintf("    Name seclog\n    Hosts %s\n    Index %s\n    State_Path %s/state\n", url, index, dir))
+}
+
+// configureOutput does so for an output of which the section is given.
+func configureOutput(t *testing.T, dir, logs, so, section string) {
+	t.Helper()
 	write(t, filepath.Join(dir, "fluent-bit.conf"), fmt.Sprintf(`[SERVICE]
     Flush 1
     Grace 30
@@ -111,14 +117,10 @@ func configure(t *testing.T, dir, logs, so, url, index string) {
     storage.type filesystem
     DB %[1]s/tail.db
 [OUTPUT]
-    Name seclog
     Match *
     Workers 2
     Retry_Limit no_limits
-    Hosts %[3]s
-    Index %[4]s
-    State_Path %[1]s/state
-`, dir, logs, url, index))
+%[3]s`, dir, logs, section))
 	write(t, filepath.Join(dir, "plugins.conf"), "[PLUGINS]\n    Path "+so+"\n")
 	write(t, filepath.Join(dir, "parsers.conf"), "[PARSER]\n    Name cri\n    Format regex\n    Regex ^(?<time>[^ ]+) (?<stream>stdout|stderr) (?<_p>[^ ]*) (?<log>.*)$\n    Time_Key time\n    Time_Format %Y-%m-%dT%H:%M:%S.%L%z\n")
 }
