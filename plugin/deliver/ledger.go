@@ -215,6 +215,14 @@ func (e *Entry) Finish(delivered bool) {
 	}
 	e.inFlight = false
 	if !delivered {
+		// It may wait for long, so it keeps no more than it needs.
+		last := len(e.bits)
+		for last > 0 && e.bits[last-1] == 0 {
+			last--
+		}
+		if last < len(e.bits) {
+			e.bits = append(make([]uint64, 0, last), e.bits[:last]...)
+		}
 		cost := entryCost + 8*len(e.bits)
 		l.size += cost - e.cost
 		e.cost = cost
