@@ -35,6 +35,9 @@ func (s *Server) Do(ctx context.Context, method, path string, body, out any) err
 		return fmt.Errorf("%s %s: %w", method, path, err)
 	}
 	req.Header.Set("Content-Type", "application/json")
+	if s.AdminUser != "" {
+		req.SetBasicAuth(s.AdminUser, s.AdminSecret)
+	}
 	res, err := s.client.Do(req)
 	if err != nil {
 		return err

@@ -1,6 +1,7 @@
 package servers
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"embed"
@@ -11,76 +12,117 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"regexp"
-	"strconv"
 	"strings"
 	"syscall"
 	"time"
 )
 
-const (
-	openSearchVersion = "2.19.4"
-	// openSearch's plugin class loader is not published for every server version.
-	classLoaderVersion = "2.19.6"
-	oldestJava         = 17
-)
+// DefaultVersion is the OpenSearch that is started where Options name no other.
+const DefaultVersion = "2.19.4"
+
+const pluginGroup = "org.opensearch.plugin:"
+
+// variant is a server as it is laid out.
+type variant struct {
+	version  string
+	security bool
+}
+
+// variant is what the options ask for.
+func (o Options) variant() variant {
+	return variant{cmp.Or(o.Version, DefaultVersion), o.Security}
+}
+
+func (v variant) String() string {
+	if v.security {
+		return "OpenSearch " + v.version + " with its security plugin"
+	}
+	return "OpenSearch " + v.version
+}
+
+// modern tells whether it is of version 3 or newer.
+func (v variant) modern() bool { return !strings.HasPrefix(v.version, "2.") }
+
+// classLoader is the version of the plugin class loader, which is not published for every server version.
+func (v variant) classLoader() string {
+	if v.version == "2.19.4" {
+		return "2.19.6"
+	}
+	return v.version
+}
+
+func (v variant) oldestJava() int {
+	if v.modern() {
+		return 21
+	}
+	return 17
+}
+
+// plugins are the zips to unpack. A plugin's version has the server's and one part more.
+func (v variant) plugins() []string {
+	if !v.security {
+		return nil
+	}
+	return []string{pluginGroup + "opensearch-job-scheduler:" + v.version + ".0", pluginGroup + "opensearch-security:" + v.version + ".0"}
+}
+
+// dir is .cache/opensearch-VERSION in the checkout that holds the working directory, which for a test is its package's.
+func (v variant) dir() (string, error) {
+	cache, err := cacheDir()
+	if err != nil {
+		return "", err
+	}
+	name := "opensearch-" + v.version
+	if v.security {
+		name += "-security"
+	}
+	return filepath.Join(cache, name), nil
+}
 
 //go:embed build-dist.sh Launcher.java log4j2.properties
 var assets embed.FS
 
-// Available says whether a real server can be laid out and started here; reason names what is missing when ok is false.
+// Available says whether the default server can be laid out and started here; reason names what is missing when ok is
+// false.
 //
 // It looks for a Java development kit of version 17 or newer, bash and, unless the server is laid out already, Maven.
-func Available() (reason string, ok bool) {
-	for _, tool := range []string{"java", "javac", "jar", "bash"} {
+func Available() (reason string, ok bool) { return Options{}.Available() }
+
+// Available says so of the server that the options ask for.
+func (o Options) Available() (reason string, ok bool) {
+	v := o.variant()
+	if v.security && v.modern() {
+		return "its security plugin does not load from what is published for " + v.version, false
+	}
+	if _, err := findJDK(v.oldestJava()); err != nil {
+		return err.Error(), false
+	}
+	tools := []string{"bash"}
+	if dir, err := v.dir(); err != nil || !v.isComplete(dir) {
+		tools = append(tools, "mvn")
+	}
+	for _, tool := range tools {
 		if _, err := exec.LookPath(tool); err != nil {
 			return tool + " was not found", false
 		}
 	}
-	out, err := exec.Command("java", "-version").CombinedOutput()
-	if err != nil {
-		return fmt.Sprintf("java -version failed: %v", err), false
-	}
-	major, err := javaMajor(string(out))
-	if err != nil {
-		return err.Error(), false
-	}
-	if major < oldestJava {
-		return fmt.Sprintf("java is version %d, OpenSearch %s is started with %d or newer", major, openSearchVersion, oldestJava), false
-	}
-	if dir, err := cacheDir(); err == nil && isComplete(dir) {
-		return "", true
-	}
-	if _, err := exec.LookPath("mvn"); err != nil {
-		return "mvn was not found", false
-	}
 	return "", true
 }
 
-var javaVersion = regexp.MustCompile(`version "(\d+)(?:\.(\d+))?`)
-
-// javaMajor reads the major version out of what java -version prints; 1.8 is 8.
-func javaMajor(text string) (int, error) {
-	m := javaVersion.FindStringSubmatch(text)
-	if m == nil {
-		return 0, fmt.Errorf("java -version says no version: %q", text)
-	}
-	if m[1] == "1" {
-		return strconv.Atoi(m[2])
-	}
-	return strconv.Atoi(m[1])
-}
-
-// Layout makes sure that the server is laid out in the checkout's cache and answers where.
+// Layout makes sure that the default server is laid out in the checkout's cache and answers where.
 //
 // *Errors:* the end of Maven's output when it failed.
 // *Concurrency:* safe, between processes too: a file lock lets one of them build and the others wait.
-func Layout(ctx context.Context) (dir string, err error) {
-	dir, err = cacheDir()
+func Layout(ctx context.Context) (dir string, err error) { return Options{}.Layout(ctx) }
+
+// Layout makes sure of the server that the options ask for.
+func (o Options) Layout(ctx context.Context) (dir string, err error) {
+	v := o.variant()
+	dir, err = v.dir()
 	if err != nil {
 		return "", err
 	}
-	if isComplete(dir) {
+	if v.isComplete(dir) {
 		return dir, nil
 	}
 	if err := os.MkdirAll(filepath.Dir(dir), 0o755); err != nil {
@@ -91,7 +133,7 @@ func Layout(ctx context.Context) (dir string, err error) {
 		return "", err
 	}
 	defer unlock()
-	if isComplete(dir) {
+	if v.isComplete(dir) {
 		return dir, nil
 	}
 	// A half-made layout is never seen under its final name: it is built beside it and renamed.
@@ -101,7 +143,8 @@ func Layout(ctx context.Context) (dir string, err error) {
 			return "", fmt.Errorf("clear the old layout: %w", err)
 		}
 	}
-	if err := build(ctx, building); err != nil {
+	fmt.Fprintf(os.Stderr, "laying out %s from Maven Central, once\n", v)
+	if err := v.build(ctx, building); err != nil {
 		return "", err
 	}
 	if err := os.Rename(building, dir); err != nil {
@@ -110,7 +153,11 @@ func Layout(ctx context.Context) (dir string, err error) {
 	return dir, nil
 }
 
-func build(ctx context.Context, dir string) error {
+func (v variant) build(ctx context.Context, dir string) error {
+	kit, err := findJDK(v.oldestJava())
+	if err != nil {
+		return fmt.Errorf("lay out %s: %w", v, err)
+	}
 	src := filepath.Join(dir, "src")
 	if err := os.MkdirAll(src, 0o755); err != nil {
 		return fmt.Errorf("make the layout: %w", err)
@@ -128,16 +175,17 @@ func build(ctx context.Context, dir string) error {
 			return fmt.Errorf("make the layout: %w", err)
 		}
 	}
-	cmd := exec.CommandContext(ctx, "bash", filepath.Join(src, "build-dist.sh"), openSearchVersion, dir, filepath.Join(src, "Launcher.java"))
-	cmd.Env = append(os.Environ(), "CLASSLOADER_VERSION="+classLoaderVersion)
+	args := append([]string{filepath.Join(src, "build-dist.sh"), v.version, dir, filepath.Join(src, "Launcher.java")}, v.plugins()...)
+	cmd := exec.CommandContext(ctx, "bash", args...)
+	cmd.Env = append(kit.env(), "CLASSLOADER_VERSION="+v.classLoader(), fmt.Sprintf("JDK_JAVAC_OPTIONS=--release %d", v.oldestJava()))
 	// Maven is the script's child: only killing the group ends both.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
 	cmd.WaitDelay = 5 * time.Second
 	if out, err := cmd.CombinedOutput(); err != nil {
-		return fmt.Errorf("lay out OpenSearch %s: %w\n%s", openSearchVersion, err, tail(out, 4096))
+		return fmt.Errorf("lay out %s: %w\n%s", v, err, tail(out, 4096))
 	}
-	if err := os.WriteFile(filepath.Join(dir, markerName), []byte(assetsDigest()+"\n"), 0o644); err != nil {
+	if err := os.WriteFile(filepath.Join(dir, markerName), []byte(v.digest()+"\n"), 0o644); err != nil {
 		return fmt.Errorf("mark the layout complete: %w", err)
 	}
 	return nil
@@ -146,14 +194,17 @@ func build(ctx context.Context, dir string) error {
 // markerName is written last and holds the digest of what the layout was made by, so that a changed script is run again.
 const markerName = "complete"
 
-func isComplete(dir string) bool {
+func (v variant) isComplete(dir string) bool {
 	got, err := os.ReadFile(filepath.Join(dir, markerName))
-	return err == nil && strings.TrimSpace(string(got)) == assetsDigest()
+	return err == nil && strings.TrimSpace(string(got)) == v.digest()
 }
 
-func assetsDigest() string {
+func (v variant) digest() string {
 	h := sha256.New()
-	fmt.Fprintln(h, openSearchVersion, classLoaderVersion)
+	fmt.Fprintln(h, v.version, v.classLoader())
+	for _, zip := range v.plugins() {
+		fmt.Fprintln(h, zip)
+	}
 	for _, name := range []string{"build-dist.sh", "Launcher.java", "log4j2.properties"} {
 		data, err := assets.ReadFile(name)
 		if err != nil {
@@ -165,7 +216,7 @@ func assetsDigest() string {
 	return hex.EncodeToString(h.Sum(nil))
 }
 
-// cacheDir is .cache/opensearch-VERSION in the checkout that holds the working directory, which for a test is its package's.
+// cacheDir is .cache in the checkout that holds the working directory.
 func cacheDir() (string, error) {
 	dir, err := os.Getwd()
 	if err != nil {
@@ -174,7 +225,7 @@ func cacheDir() (string, error) {
 	for at := dir; ; at = filepath.Dir(at) {
 		_, err := os.Stat(filepath.Join(at, "go.mod"))
 		if err == nil {
-			return filepath.Join(at, ".cache", "opensearch-"+openSearchVersion), nil
+			return filepath.Join(at, ".cache"), nil
 		}
 		if !errors.Is(err, fs.ErrNotExist) || at == filepath.Dir(at) {
 			return "", fmt.Errorf("find the checkout of %s: no go.mod in it or above it", dir)

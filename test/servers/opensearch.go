@@ -1,7 +1,8 @@
 // Package servers starts real servers for tests: an OpenSearch node laid out from Maven Central, without a container engine.
 //
 // It takes a Java development kit and, the first time, Maven; it gives a node on a free port of 127.0.0.1 that can be
-// killed, stopped and restarted on its own data. No process outlives the one that started it.
+// killed, stopped and restarted on its own data, alone or in a cluster, and on demand with TLS, users and roles. No
+// process outlives the one that started it.
 //
 //	server, err := servers.StartOpenSearch(ctx, servers.Options{})
 //	defer server.Close()
@@ -29,6 +30,8 @@ import (
 
 // Options says how a server is started; its zero value is a server with a 512 MB heap in a directory of its own.
 type Options struct {
+	Version  string            // DefaultVersion when empty; from 3 on it takes a Java development kit of version 21 or newer
+	Security bool              // with the security plugin: TLS, users and roles; only for versions 2.x
 	Heap     string            // Java heap, such as "512m"; 512m when empty
 	Settings map[string]string // settings of opensearch.yml, such as "http.max_content_length": "2mb"
 	Dir      string            // config, data and server.log; a temporary one that Close removes when empty
@@ -39,10 +42,17 @@ type Options struct {
 //
 // *Concurrency:* safe; starting and ending are serialised.
 type Server struct {
-	URL string // http://127.0.0.1:PORT, the same after each restart
+	URL string // http://127.0.0.1:PORT, or https, the same after each restart
+
+	// With Options.Security, else empty.
+	CAFile                 string // the authority that signed the node's certificate
+	ClientCrtFile          string // a client's certificate by the same authority, named CN=client
+	ClientKeyFile          string // and its key
+	AdminUser, AdminSecret string // who may do everything, and its password
 
 	o       Options
 	dist    string
+	java    jdk
 	port    int
 	ownsDir bool
 	client  *http.Client
@@ -55,17 +65,50 @@ type Server struct {
 //
 // *Errors:* with the end of the server's log when it ended or was not ready in time.
 func StartOpenSearch(ctx context.Context, o Options) (*Server, error) {
-	if reason, ok := Available(); !ok {
-		return nil, errors.New("start OpenSearch: " + reason)
+	s, err := prepare(ctx, o)
+	if err != nil {
+		return nil, err
 	}
-	dist, err := Layout(ctx)
+	// Between asking for a port and binding it another process may take it: then another one is tried.
+	for range portTries {
+		if err = s.choosePort(); err != nil {
+			break
+		}
+		if err = s.Restart(ctx); err == nil {
+			return s, nil
+		}
+		if !portTaken(err) {
+			break
+		}
+	}
+	return nil, errors.Join(err, s.Close())
+}
+
+const portTries = 3
+
+func portTaken(err error) bool {
+	return strings.Contains(err.Error(), "BindHttpException") || strings.Contains(err.Error(), "BindTransportException") ||
+		strings.Contains(err.Error(), "Address already in use")
+}
+
+// prepare makes a server that is not running yet and has no port.
+func prepare(ctx context.Context, o Options) (*Server, error) {
+	if reason, ok := o.Available(); !ok {
+		return nil, fmt.Errorf("start %s: %s", o.variant(), reason)
+	}
+	java, err := findJDK(o.variant().oldestJava())
+	if err != nil {
+		return nil, fmt.Errorf("start %s: %w", o.variant(), err)
+	}
+	dist, err := o.Layout(ctx)
 	if err != nil {
 		return nil, err
 	}
 	if o.Heap == "" {
 		o.Heap = "512m"
 	}
-	s := &Server{o: o, dist: dist, client: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 4}}}
+	s := &Server{o: o, dist: dist, java: java}
+	s.o.Settings = maps.Clone(o.Settings)
 	if o.Dir == "" {
 		s.ownsDir = true
 		if s.o.Dir, err = os.MkdirTemp("", "opensearch-"); err != nil {
@@ -74,35 +117,40 @@ func StartOpenSearch(ctx context.Context, o Options) (*Server, error) {
 	} else if s.o.Dir, err = filepath.Abs(o.Dir); err != nil {
 		return nil, err
 	}
-	if err := os.MkdirAll(filepath.Join(s.o.Dir, "config"), 0o755); err != nil {
+	transport := &http.Transport{MaxIdleConnsPerHost: 4}
+	s.client = &http.Client{Transport: transport}
+	if err := os.MkdirAll(s.configDir(), 0o755); err != nil {
 		return nil, errors.Join(fmt.Errorf("make the server's directory: %w", err), s.Close())
 	}
-	// Between asking for a port and binding it another process may take it: then another one is tried.
-	for range 3 {
-		if s.port, err = freePort(); err != nil {
-			break
-		}
-		s.URL = fmt.Sprintf("http://127.0.0.1:%d", s.port)
-		if err = s.Restart(ctx); err == nil {
-			return s, nil
-		}
-		if !strings.Contains(err.Error(), "BindHttpException") && !strings.Contains(err.Error(), "Address already in use") {
-			break
+	if o.Security {
+		if transport.TLSClientConfig, err = s.secure(); err != nil {
+			return nil, errors.Join(err, s.Close())
 		}
 	}
-	return nil, errors.Join(err, s.Close())
+	return s, nil
 }
 
-// ForTest starts a node for a test and closes it after it. Where no server can be started the test is skipped,
-// or fails when SECLOG_NEED_SERVERS is set, so that a machine that should run these tests cannot pass without.
+func (s *Server) configDir() string { return filepath.Join(s.o.Dir, "config") }
+
+// choosePort gives the server a free port.
+func (s *Server) choosePort() (err error) {
+	if s.port, err = freePort(); err != nil {
+		return err
+	}
+	scheme := "http"
+	if s.o.Security {
+		scheme = "https"
+	}
+	s.URL = fmt.Sprintf("%s://127.0.0.1:%d", scheme, s.port)
+	return nil
+}
+
+// ForTest starts a node for a test and closes it after it. Where no server can be started the test is skipped, or fails
+// when SECLOG_NEED_SERVERS is set and the default version is asked for, so that a machine that should run these tests
+// cannot pass without.
 func ForTest(t testing.TB, o Options) *Server {
 	t.Helper()
-	if reason, ok := Available(); !ok {
-		if os.Getenv("SECLOG_NEED_SERVERS") != "" {
-			t.Fatalf("no real OpenSearch: %s", reason)
-		}
-		t.Skipf("no real OpenSearch: %s", reason)
-	}
+	o.need(t)
 	s, err := StartOpenSearch(t.Context(), o)
 	if err != nil {
 		t.Fatal(err)
@@ -115,6 +163,19 @@ func ForTest(t testing.TB, o Options) *Server {
 	return s
 }
 
+// need ends a test that cannot have the server it asks for.
+func (o Options) need(t testing.TB) {
+	t.Helper()
+	reason, ok := o.Available()
+	switch {
+	case ok:
+	case os.Getenv("SECLOG_NEED_SERVERS") != "" && o.variant().version == DefaultVersion:
+		t.Fatalf("NOT TESTED: %s: %s", o.variant(), reason)
+	default:
+		t.Skipf("NOT TESTED: %s: %s", o.variant(), reason)
+	}
+}
+
 // Restart starts the node again on the same port and data and waits until it serves; a running one is stopped first.
 func (s *Server) Restart(ctx context.Context) error {
 	s.mu.Lock()
@@ -122,16 +183,29 @@ func (s *Server) Restart(ctx context.Context) error {
 	if err := s.end(syscall.SIGTERM); err != nil {
 		return err
 	}
-	p, err := s.start()
-	if err != nil {
+	if err := s.launch(); err != nil {
 		return err
 	}
-	s.running = p
-	if err := s.waitReady(ctx, p); err != nil {
-		log, _ := os.ReadFile(s.logPath())
-		return errors.Join(fmt.Errorf("start OpenSearch on port %d: %w\n%s", s.port, err, tail(log, 4096)), s.end(syscall.SIGKILL))
+	return s.ready(ctx, 1)
+}
+
+// launch starts the process; the lock is held.
+func (s *Server) launch() error {
+	p, err := s.start()
+	if err == nil {
+		s.running = p
 	}
-	return nil
+	return err
+}
+
+// ready waits until what was launched serves, in a cluster of so many nodes or more; the lock is held.
+func (s *Server) ready(ctx context.Context, nodes int) error {
+	err := s.waitReady(ctx, s.running, nodes)
+	if err == nil {
+		return nil
+	}
+	log, _ := os.ReadFile(s.logPath())
+	return errors.Join(fmt.Errorf("start OpenSearch on port %d: %w\n%s", s.port, err, tail(log, 4096)), s.end(syscall.SIGKILL))
 }
 
 // Kill ends the node with SIGKILL, as a crash does, and returns when the process is gone. Data stays.
@@ -216,7 +290,7 @@ func (s *Server) start() (*process, error) {
 	if err := os.MkdirAll(filepath.Join(s.o.Dir, "tmp"), 0o755); err != nil {
 		return nil, errors.Join(err, log.Close())
 	}
-	cmd := exec.Command("java", args...)
+	cmd := exec.Command(s.java.tool("java"), args...)
 	cmd.Dir = s.o.Dir
 	cmd.Stdout = log
 	if s.o.Log != nil {
@@ -231,8 +305,10 @@ func (s *Server) start() (*process, error) {
 	return p, nil
 }
 
-// waitReady polls until the cluster is yellow: all primary shards of what the data directory holds are served.
-func (s *Server) waitReady(ctx context.Context, p *process) error {
+// waitReady polls until the cluster has so many nodes and is yellow: all primary shards of what the data directory holds
+// are served. A node with the security plugin answers 503 until that has made its own index.
+func (s *Server) waitReady(ctx context.Context, p *process, nodes int) error {
+	health := fmt.Sprintf("/_cluster/health?wait_for_status=yellow&wait_for_nodes=>=%d&timeout=5s", nodes)
 	last := errors.New("no answer yet")
 	for {
 		select {
@@ -243,7 +319,7 @@ func (s *Server) waitReady(ctx context.Context, p *process) error {
 		case <-time.After(200 * time.Millisecond):
 		}
 		try, cancel := context.WithTimeout(ctx, 10*time.Second)
-		err := s.Do(try, http.MethodGet, "/_cluster/health?wait_for_status=yellow&timeout=5s", nil, nil)
+		err := s.Do(try, http.MethodGet, health, nil, nil)
 		cancel()
 		if err == nil {
 			return nil

@@ -162,7 +162,7 @@ func javaProcesses(t *testing.T, dir string) (n int) {
 	}
 	for _, path := range lines {
 		text, err := os.ReadFile(path)
-		if err == nil && bytes.HasPrefix(text, []byte("java\x00")) && bytes.Contains(text, []byte(dir)) {
+		if err == nil && bytes.HasSuffix(bytes.SplitN(text, []byte{0}, 2)[0], []byte("/java")) && bytes.Contains(text, []byte(dir)) {
 			n++
 		}
 	}

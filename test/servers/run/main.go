@@ -32,6 +32,8 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) (err erro
 	o := servers.Options{Settings: map[string]string{}}
 	flags := flag.NewFlagSet("run", flag.ContinueOnError)
 	flags.SetOutput(stderr)
+	flags.StringVar(&o.Version, "version", servers.DefaultVersion, "OpenSearch version")
+	flags.BoolVar(&o.Security, "security", false, "with the security plugin, user and password admin; config/authority.pem below -dir is to be trusted")
 	flags.StringVar(&o.Heap, "heap", "512m", "Java heap")
 	flags.StringVar(&o.Dir, "dir", "", "keep config, data and log here; a temporary directory when empty")
 	verbose := flags.Bool("log", false, "copy the server's log to standard error")
