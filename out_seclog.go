@@ -56,6 +56,11 @@ func FLBPluginInit(host unsafe.Pointer) (answer int) {
 		return answer
 	}
 	logLine(plugin.Info, c.Summary())
+	if !c.CoreDumps {
+		if err := plugin.ForbidCoreDumps(); err != nil {
+			logLine(plugin.Warn, err.Error())
+		}
+	}
 	in, err := plugin.New(plugin.Options{Config: c, Log: logLine})
 	if err != nil {
 		logLine(plugin.Error, err.Error())

@@ -95,6 +95,9 @@ type Config struct {
 	DeadLetterMax   int64
 	StatePath       string
 
+	// Running.
+	CoreDumps bool // the process may leave core dumps
+
 	logstash struct {
 		on                            bool
 		prefix, separator, dateFormat string

@@ -157,6 +157,8 @@ func runningKeys() []Key {
 	return inGroup(Running, []Key{
 		{Name: "Metrics_Listen", Default: "off", Status: Later, Kind: kindBool,
 			Doc: "An address for metrics and a status page."},
+		{Name: "Core_Dumps", Default: "Off", set: boolean(func(c *Config) *bool { return &c.CoreDumps }),
+			Doc: "Off: the process that loads the plugin leaves no core dump, since its memory holds records as they came, and credentials. On: it may, for whoever looks for a crash."},
 		{Name: "Setup", Default: "Off", Status: Later, Kind: kindBool,
 			Doc: "Make index templates and policies at start."},
 	})
