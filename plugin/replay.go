@@ -101,8 +101,10 @@ func Replay(ctx context.Context, o ReplayOptions) (*ReplayResult, error) {
 	}
 	var client *opensearch.Client
 	if r.dest == nil {
+		to := opensearch.FromConfig(o.Config, o.Now)
+		to.Operation = "create" // what came after the letter is not replaced by it
 		var err error
-		if client, err = opensearch.New(opensearch.FromConfig(o.Config, o.Now)); err != nil {
+		if client, err = opensearch.New(to); err != nil {
 			return nil, err
 		}
 		defer client.Close()

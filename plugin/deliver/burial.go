@@ -92,7 +92,7 @@ func (b *burial) send(letters []DeadLetter, limit int) int {
 	b.body, b.docs, b.which = b.body[:0], b.docs[:0], b.which[:0]
 	for n < min(len(letters), docsMax) {
 		off := len(b.body)
-		b.body = d.dest.Frame(b.body, d.o.DeadLetterIndex, letters[n].ID)
+		b.body = d.dest.Frame(b.body, d.o.DeadLetterIndex, letters[n].key())
 		start := len(b.body)
 		b.body = append(letters[n].AppendJSON(b.body), '\n')
 		if n > 0 && len(b.body) > limit {

@@ -19,7 +19,8 @@ func bounded(limit int, refuse func(id string) bool) *script {
 			return
 		}
 		items(req, ans, func(d *Doc) Item {
-			if refuse(strings.Split(string(req.Body[d.Off:d.JSONOff-1]), "/")[1]) {
+			l, err := ParseLetter(req.Body[d.JSONOff:d.End])
+			if err != nil || refuse(l.ID) {
 				return Item{Outcome: Dead, Status: 400, Type: "mapper_parsing_exception"}
 			}
 			return Item{Outcome: Delivered, Status: 201}
@@ -86,5 +87,20 @@ func TestDeadLetter_IndexDown(t *testing.T) {
 		if ids, _, _ := read(t, path); len(ids) != 6 || len(s.requests) != 1 {
 			t.Errorf("%s: %d letters in the file, %d requests", name, len(ids), len(s.requests))
 		}
+	}
+}
+
+// Letters of one id for two indices are two letters; the same letter again has
+// the same key.
+func TestDeadLetter_Key(t *testing.T) {
+	a, b, c := note(1), note(1), note(1)
+	b.Index = "j"
+	c.Error = "held"
+	if a.key() == b.key() || a.key() != c.key() || !usableID(a.key()) {
+		t.Errorf("keys %s, %s, %s", a.key(), b.key(), c.key())
+	}
+	// What stands on either side of the divide is told apart.
+	if d, e := (DeadLetter{Index: "ab", ID: "c"}), (DeadLetter{Index: "a", ID: "bc"}); d.key() == e.key() {
+		t.Error("one key for two letters")
 	}
 }

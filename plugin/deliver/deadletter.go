@@ -2,6 +2,8 @@ package deliver
 
 import (
 	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"time"
@@ -37,6 +39,14 @@ func usableID(id string) bool {
 		}
 	}
 	return true
+}
+
+// key is the letter's own _id in the index of dead letters. Several outputs give
+// the same record the same id in different indices, and so may records that
+// bring their ids, while each has a letter of its own.
+func (d *DeadLetter) key() string {
+	sum := sha256.Sum256([]byte(d.Index + "\x00" + d.ID))
+	return hex.EncodeToString(sum[:16])
 }
 
 // letterJSON is a dead letter as it is kept. The document is a JSON string, so

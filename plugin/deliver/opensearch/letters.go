@@ -131,11 +131,8 @@ func (l *Letters) Next(ctx context.Context) (deliver.DeadLetter, error) {
 		return deliver.DeadLetter{}, &deliver.LetterError{Where: where, Reason: fmt.Sprintf("longer than %d bytes", deliver.LetterMax)}
 	}
 	letter, err := deliver.ParseLetter(hit.Source)
-	switch {
-	case err != nil:
+	if err != nil {
 		return deliver.DeadLetter{}, &deliver.LetterError{Where: where, Reason: err.Error()}
-	case letter.ID != hit.ID:
-		return deliver.DeadLetter{}, &deliver.LetterError{Where: where, Reason: "it holds another id than its own"}
 	}
 	return letter, nil
 }
