@@ -105,6 +105,9 @@ func New(o Options) (*Deliverer, error) {
 		file:     deadFile{path: o.DeadLetterPath, max: o.DeadLetterMax},
 		reporter: NewReporter(o.Now, o.Log),
 	}
+	if a, ok := o.Destination.(Advisor); ok {
+		d.reporter.advise = a.Advise
+	}
 	d.limit.Store(int64(o.RequestMax))
 	d.pool.New = func() any { return new(sending) }
 	return d, nil

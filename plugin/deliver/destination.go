@@ -149,3 +149,10 @@ type Destination interface {
 	// Close frees what the destination holds; no Send may be running.
 	Close() error
 }
+
+// Advisor is a destination that knows what its refusals ask somebody to do.
+type Advisor interface {
+	// Advise says it in one line of plain words of our own, for what a line names
+	// as its kind and status; empty when nothing is known.
+	Advise(kind string, status int) string
+}

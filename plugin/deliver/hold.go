@@ -17,8 +17,8 @@ const (
 // the last time. The others follow when one of these is taken.
 const probesMax = 16
 
-// ofTemplate is added to what is told of an index that refuses more than half.
-const ofTemplate = " of more than half, as of a broken template"
+// OfTemplate is added to what is told of an index that refuses more than half.
+const OfTemplate = " of more than half, as of a broken template"
 
 // holds decides which refusals are waited out. When more than half of an
 // index's documents are refused for one reason, that is no poison but a broken
@@ -130,7 +130,7 @@ func (h *holds) judge(t *sendTask) {
 	for _, i := range t.todo {
 		if t.named(i) && h.of(t.batch.Docs[i].Index, now).storm == t.reasons[i].kind {
 			t.outcomes[i] = Blocked
-			t.d.reporter.Report(t.batch.Docs[i].Index, t.reasons[i].kind+ofTemplate, int(t.reasons[i].status), 1)
+			t.d.reporter.Report(t.batch.Docs[i].Index, t.reasons[i].kind+OfTemplate, int(t.reasons[i].status), 1)
 		}
 	}
 	h.note(t)
@@ -167,7 +167,7 @@ func (h *holds) note(t *sendTask) {
 		}
 		held := heldIndex{t.reasons[i], t.reasons[i].kind}
 		if f := h.indexes[index]; f != nil && f.storm != "" && f.storm == held.kind {
-			held.told += ofTemplate
+			held.told += OfTemplate
 		}
 		h.held[index] = held
 	}

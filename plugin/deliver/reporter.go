@@ -19,6 +19,8 @@ type Reporter struct {
 	every time.Duration
 	log   func(line string)
 	kinds map[trouble]*tally
+
+	advise func(kind string, status int) string // nil: nothing is known to do
 }
 
 type trouble struct {
@@ -96,14 +98,21 @@ func (r *Reporter) note(key trouble, status, n int) {
 	if status != 0 {
 		at = fmt.Sprintf(" (status %d)", status)
 	}
+	line := ""
 	switch {
 	case key.aside && key.index == "":
-		r.log(fmt.Sprintf("dead letters: %s%s, %d records", key.kind, at, count))
+		line = fmt.Sprintf("dead letters: %s%s, %d records", key.kind, at, count)
 	case key.aside:
-		r.log(fmt.Sprintf("dead letters: %s%s in index %s, %d records", key.kind, at, key.index, count))
+		line = fmt.Sprintf("dead letters: %s%s in index %s, %d records", key.kind, at, key.index, count)
 	case key.index == "":
-		r.log(fmt.Sprintf("destination: %s%s, %d documents wait", key.kind, at, count))
+		line = fmt.Sprintf("destination: %s%s, %d documents wait", key.kind, at, count)
 	default:
-		r.log(fmt.Sprintf("index %s: %s%s, %d documents since the last such line", key.index, key.kind, at, count))
+		line = fmt.Sprintf("index %s: %s%s, %d documents since the last such line", key.index, key.kind, at, count)
 	}
+	if r.advise != nil {
+		if do := r.advise(key.kind, status); do != "" {
+			line += "; to do: " + do
+		}
+	}
+	r.log(line)
 }
