@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"strconv"
 	"time"
 
@@ -184,6 +185,9 @@ func (l *Letters) fetch(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
+		if !l.follows(a.Hits.Hits) {
+			return &SearchError{Index: l.index, Status: http.StatusOK, Cause: "the answer holds what was not asked for"}
+		}
 		l.page = a.Hits.Hits
 		break
 	}
@@ -202,6 +206,23 @@ func (l *Letters) fetch(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// seenMax bounds how many documents may have the same sequence number: as many
+// as there are shards.
+const seenMax = 10_000
+
+// follows tells whether hits are what comes next, so that a server that does not
+// do what it is asked cannot keep us reading for ever.
+func (l *Letters) follows(hits []letterHit) bool {
+	at := l.next
+	for _, h := range hits {
+		if h.Sort[0] < at || h.Sort[0] > l.top || h.Sort[0] == l.next && slices.Contains(l.seen, h.ID) {
+			return false
+		}
+		at = h.Sort[0]
+	}
+	return len(hits) <= l.size && len(l.seen) < seenMax
 }
 
 // search makes one search request whose answer has at most limit bytes.
