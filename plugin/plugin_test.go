@@ -171,6 +171,9 @@ func TestFlush_OnceWhateverHappens(t *testing.T) {
 			if in.Flush(context.Background(), "t", waiting[i]) == OK {
 				waiting = append(waiting[:i], waiting[i+1:]...)
 			}
+			if s.lost {
+				time.Sleep(3 * time.Millisecond) // until another flush may look whether it still is
+			}
 		}
 		if len(s.docs) != want {
 			t.Fatalf("seed %d: %d documents, want %d", seed, len(s.docs), want)
@@ -393,7 +396,13 @@ func TestFlush_DownIsNoticedEarly(t *testing.T) {
 	if took := time.Since(start); took > 2*time.Second {
 		t.Errorf("a flush took %s", took)
 	}
+	// What comes right after it does not find out once more.
+	sent := s.sent
+	if r := in.Flush(context.Background(), "t", chunk); r != Retry || s.sent != sent {
+		t.Fatalf("%v, %d documents sent", r, s.sent-sent)
+	}
 	s.lost = false
+	time.Sleep(3 * time.Millisecond)
 	if r := in.Flush(context.Background(), "t", chunk); r != OK {
 		t.Fatal(r)
 	}

@@ -100,7 +100,7 @@ func New(o Options) (*Deliverer, error) {
 	d := &Deliverer{
 		o:        o,
 		dest:     o.Destination,
-		gate:     gate{now: o.Now},
+		gate:     gate{now: o.Now, rest: min(o.RetryWaitMax, restMax)},
 		holds:    holds{now: o.Now, max: o.HoldMax},
 		file:     deadFile{path: o.DeadLetterPath, max: o.DeadLetterMax},
 		reporter: NewReporter(o.Now, o.Log),

@@ -189,6 +189,34 @@ func TestSend_Unreadable(t *testing.T) {
 	}
 }
 
+// A destination that hangs is found out about by one flush; those that the host
+// gives right after it, as at its end, are turned away at once.
+func TestSend_HangsOnlyOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &script{answer: func(_ int, req *Request, ans *Answer) {
+			time.Sleep(req.Timeout)
+			ans.Verdict, ans.Cause = NoAnswer, "timeout"
+		}}
+		d := deliverer(t, s, Options{Timeout: 30 * time.Second})
+		began := time.Now()
+		for range 64 {
+			if d.Ready() {
+				if got, err := d.Send(context.Background(), numbered(s, 3), nil); err != nil || got.Waiting != 3 {
+					t.Fatalf("%+v %v", got, err)
+				}
+			}
+		}
+		if took := time.Since(began); took > 33*time.Second || d.Counters().TurnedAway.Load() != 63 {
+			t.Errorf("%s, %d turned away", took, d.Counters().TurnedAway.Load())
+		}
+		time.Sleep(time.Second)
+		s.answer = func(_ int, req *Request, ans *Answer) { items(req, ans, taken) }
+		if got, err := d.Send(context.Background(), numbered(s, 3), nil); !d.Ready() || err != nil || got.Delivered != 3 {
+			t.Errorf("after it: %+v %v", got, err)
+		}
+	})
+}
+
 // What was too large is tried again, twice as large each time, when the limit
 // may be gone.
 func TestSend_WidensAgain(t *testing.T) {

@@ -224,6 +224,7 @@ func TestHold_Probes(t *testing.T) {
 					t.Fatalf("without an answer: %+v %v", got, err)
 				}
 				e.Finish(false)
+				time.Sleep(2 * time.Second)
 				silent, heals = false, true
 				send(SendResult{Delivered: n * 9 / 10}, 16, n*9/10-16)
 				if got, err := d.Send(context.Background(), b, nil); err != nil || got.Delivered != n {
