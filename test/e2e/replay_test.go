@@ -189,8 +189,10 @@ func TestReplay_ManyPages(t *testing.T) {
 	cli := command(t)
 	const letters, index = 2_500, "replay-pages"
 	dead := deadIndex(index)
-	if err := server.Do(t.Context(), "PUT", "/"+dead, `{"settings":{"number_of_shards":3}}`, nil); err != nil {
-		t.Fatal(err)
+	for name, settings := range map[string]string{dead: `{"settings":{"number_of_shards":3}}`, index: "{}"} {
+		if err := server.Do(t.Context(), "PUT", "/"+name, settings, nil); err != nil {
+			t.Fatal(err)
+		}
 	}
 	var bulk []byte
 	for i := range letters {
