@@ -1,0 +1,143 @@
+// Package faults breaks what stands between the plugin and a real OpenSearch in forty ways, and counts after each: every
+// numbered record that was sent is in its index or among the dead letters, exactly once.
+//
+// The plugin runs as it does in Fluent Bit, whose scheduling an agent plays: in process, or as a shared object in a
+// process of its own where that is to be killed. SECLOG_FAULTS=long runs each fault for as long as its row says; without
+// it a short form of each runs.
+package faults
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/seclog/seclog/plugin"
+	"github.com/seclog/seclog/plugin/detect"
+	"github.com/seclog/seclog/test/host"
+	"github.com/seclog/seclog/test/servers"
+)
+
+// kind is what is at fault.
+type kind string
+
+// The kinds.
+const (
+	ofServer  kind = "server"  // the node, or its indices and settings
+	ofWire    kind = "wire"    // what carries the bytes
+	ofAnswer  kind = "answer"  // an answer that is false, cut or monstrous
+	ofRecords kind = "records" // what is to be delivered
+	ofAgent   kind = "agent"   // the process that the plugin is in
+	ofAccess  kind = "access"  // certificates, credentials, names, proxies
+	ofMachine kind = "machine" // disks, clocks, memory
+)
+
+// row is one fault. After run comes the check that ends every row, see play.finish.
+type row struct {
+	number int
+	name   string
+	kind   kind
+	run    func(p *play)
+}
+
+// table is all rows in order.
+func table() []row {
+	rows := slices.Concat(
+		rowsWire(),
+	)
+	slices.SortStableFunc(rows, func(a, b row) int { return cmp.Compare(a.number, b.number) })
+	return rows
+}
+
+func TestFaults(t *testing.T) {
+	if reason, ok := servers.Available(); !ok {
+		notTested(t, "faults before a real OpenSearch", reason)
+	}
+	for _, r := range table() {
+		t.Run(fmt.Sprintf("%02d %s: %s", r.number, r.kind, r.name), func(t *testing.T) {
+			p := newPlay(t, r)
+			r.run(p)
+			p.finish()
+		})
+	}
+}
+
+// long tells whether every fault is to last as long as its row says.
+func long() bool { return os.Getenv("SECLOG_FAULTS") == "long" }
+
+// pick is the first in the short form and the second in the long one.
+func pick[T any](short, lengthy T) T {
+	if long() {
+		return lengthy
+	}
+	return short
+}
+
+// rig is what the rows share. Each part is made when it is first asked for.
+type rig struct {
+	plugin func() (string, error) // out_seclog.so
+	host   func() (string, error) // the program that loads it
+	server func() (*servers.Server, error)
+	rules  func() (*plugin.Ruleset, error)
+}
+
+// shared is set by TestMain alone.
+var shared rig
+
+func TestMain(m *testing.M) { os.Exit(runAll(m)) }
+
+func runAll(m *testing.M) (code int) {
+	dir, err := os.MkdirTemp("", "seclog-faults-")
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Minute)
+	defer cancel()
+	var started *servers.Server
+	shared = rig{
+		plugin: sync.OnceValues(func() (string, error) {
+			so := filepath.Join(dir, "out_seclog.so")
+			return so, host.BuildPlugin(ctx, "github.com/seclog/seclog", so)
+		}),
+		host: sync.OnceValues(func() (string, error) { return host.Build(ctx, dir) }),
+		server: sync.OnceValues(func() (*servers.Server, error) {
+			var err error
+			started, err = servers.StartOpenSearch(ctx, servers.Options{Heap: "512m"})
+			return started, err
+		}),
+		rules: sync.OnceValues(func() (*plugin.Ruleset, error) {
+			c, err := settings(map[string]string{"Hosts": "http://nowhere.invalid", "State_Path": dir})
+			if err != nil {
+				return nil, err
+			}
+			return plugin.LoadRules(c, detect.Options{})
+		}),
+	}
+	defer func() {
+		if started != nil {
+			err = started.Close()
+		}
+		if err = errors.Join(err, os.RemoveAll(dir)); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			code = 1
+		}
+	}()
+	return m.Run()
+}
+
+// notTested ends a test that cannot run here: skipped with the reason, or failed where SECLOG_NEED_SERVERS says that it
+// has to run.
+func notTested(t *testing.T, what, reason string) {
+	t.Helper()
+	if os.Getenv("SECLOG_NEED_SERVERS") != "" {
+		t.Fatalf("NOT TESTED: %s: %s", what, reason)
+	}
+	t.Skipf("NOT TESTED: %s: %s", what, reason)
+}
