@@ -88,13 +88,6 @@ const maxLetters = 1000
 // keptBody is the largest body buffer that is kept for the next chunk.
 const keptBody = 16 << 20 // 16 MB
 
-// complain logs why dead letters could not be written.
-func (f *flush) complain(err error) {
-	if err != nil {
-		f.in.log(Error, err.Error())
-	}
-}
-
 func (f *flush) begin(tag string, chunk []byte) {
 	in := f.in
 	if r := in.rules.Load(); f.rules != r {
@@ -282,14 +275,13 @@ func (f *flush) time() time.Time {
 func (f *flush) send(ctx context.Context) {
 	f.in.counts.add(&f.tally)
 	if len(f.batch.Docs) > 0 {
-		res, err := f.in.sender.Send(ctx, &f.batch, f.entry)
+		// What keeps dead letters from being written is told by the sender.
+		res, _ := f.in.sender.Send(ctx, &f.batch, f.entry)
 		f.waiting += res.Waiting + res.Blocked
-		f.complain(err)
 	}
 	if len(f.letters) > 0 {
 		if err := f.in.sender.DeadLetter(ctx, f.letters); err != nil {
 			f.waiting += len(f.letters)
-			f.complain(err)
 		} else {
 			for _, place := range f.buried {
 				f.entry.Dead(place)

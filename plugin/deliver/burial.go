@@ -18,9 +18,18 @@ func (d *Deliverer) DeadLetter(ctx context.Context, letters []DeadLetter) error 
 	return d.bury(ctx, letters, d.until(ctx))
 }
 
-// bury writes dead letters to their index, and those that it does not take to
-// the file.
+// bury writes dead letters, and tells what keeps it from that.
 func (d *Deliverer) bury(ctx context.Context, letters []DeadLetter, until time.Time) error {
+	err := d.keep(ctx, letters, until)
+	if err != nil {
+		d.reporter.Unkept(len(letters), err)
+	}
+	return err
+}
+
+// keep writes dead letters to their index, and those that it does not take to
+// the file.
+func (d *Deliverer) keep(ctx context.Context, letters []DeadLetter, until time.Time) error {
 	left := letters
 	if d.o.DeadLetterIndex != "" && !d.gate.isDown() {
 		var err error
@@ -30,7 +39,6 @@ func (d *Deliverer) bury(ctx context.Context, letters []DeadLetter, until time.T
 	}
 	if len(left) > 0 {
 		if err := d.file.append(left, patience(ctx)); err != nil {
-			d.reporter.Report("", "dead letters cannot be written", 0, len(left))
 			return err
 		}
 		d.counters.DeadInFile.Add(uint64(len(left)))

@@ -3,6 +3,7 @@ package deliver
 import (
 	"context"
 	"maps"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -102,5 +103,24 @@ func TestDeadLetter_Key(t *testing.T) {
 	// What stands on either side of the divide is told apart.
 	if d, e := (DeadLetter{Index: "ab", ID: "c"}), (DeadLetter{Index: "a", ID: "bc"}); d.key() == e.key() {
 		t.Error("one key for two letters")
+	}
+}
+
+// Why dead letters cannot be written is told once a minute, whatever the number
+// of flushes that meet it.
+func TestDeadLetter_ToldOnceAMinute(t *testing.T) {
+	folder := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(folder, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	var lines []string
+	d := deliverer(t, &script{}, Options{DeadLetterPath: filepath.Join(folder, "dead.ndjson"), Log: func(l string) { lines = append(lines, l) }})
+	for range 50 {
+		if err := d.DeadLetter(t.Context(), []DeadLetter{note(1), note(2)}); err == nil {
+			t.Fatal("letters were written below a file")
+		}
+	}
+	if len(lines) != 1 || !strings.Contains(lines[0], "dead letters cannot be written: dead-letter folder: ") || !strings.Contains(lines[0], "2 documents wait") {
+		t.Errorf("%q", lines)
 	}
 }

@@ -49,17 +49,23 @@ func NewReporter(now func() time.Time, log func(line string)) *Reporter {
 // meant. The kind must be a word of ours or an error type: it is written as it
 // is.
 func (r *Reporter) Report(index, kind string, status, n int) {
-	r.note(trouble{index: index, kind: kind}, status, n)
+	r.note(trouble{index: index, kind: kind}, status, n, nil)
 }
 
 // Aside notes that n records became dead letters for one reason. The index may
 // be empty, and the status 0, for records that were never sent.
 func (r *Reporter) Aside(index, kind string, status, n int) {
-	r.note(trouble{index: index, kind: kind, aside: true}, status, n)
+	r.note(trouble{index: index, kind: kind, aside: true}, status, n, nil)
+}
+
+// Unkept notes that n records are kept back since their dead letters could not
+// be written, and why. The reason must hold nothing of a record.
+func (r *Reporter) Unkept(n int, reason error) {
+	r.note(trouble{kind: "dead letters cannot be written"}, 0, n, reason)
 }
 
 // note counts, and writes a line when it is time for one.
-func (r *Reporter) note(key trouble, status, n int) {
+func (r *Reporter) note(key trouble, status, n int, reason error) {
 	if n <= 0 {
 		return
 	}
@@ -97,6 +103,9 @@ func (r *Reporter) note(key trouble, status, n int) {
 	at := ""
 	if status != 0 {
 		at = fmt.Sprintf(" (status %d)", status)
+	}
+	if reason != nil {
+		at += ": " + reason.Error()
 	}
 	line := ""
 	switch {
