@@ -108,10 +108,11 @@ func usableIndex(name string) bool {
 // Concurrency: not safe.
 type LetterFile struct {
 	file   *os.File
-	size   int64 // bytes that are read
-	done   int64 // bytes read of them
-	line   int   // of the letter given last
-	max    int   // bytes of a line
+	from   io.Reader // file, to read from
+	size   int64     // bytes that are read
+	done   int64     // bytes read of them
+	line   int       // of the letter given last
+	max    int       // bytes of a line
 	kept   []byte
 	piece  []byte
 	window []byte // of piece, not yet given
@@ -128,7 +129,7 @@ func OpenLetters(path string) (*LetterFile, error) {
 	if err != nil {
 		return nil, err
 	}
-	f := &LetterFile{file: file, max: LetterMax}
+	f := &LetterFile{file: file, from: file, max: LetterMax}
 	if f.size, err = settledSize(file); err != nil {
 		return nil, errors.Join(fmt.Errorf("%s: %w", path, err), file.Close())
 	}
@@ -242,7 +243,7 @@ func (f *LetterFile) fill() error {
 	if f.piece == nil {
 		f.piece = make([]byte, 64<<10)
 	}
-	n, err := f.file.Read(f.piece[:min(int64(len(f.piece)), f.size-f.done)])
+	n, err := f.from.Read(f.piece[:min(int64(len(f.piece)), f.size-f.done)])
 	f.done += int64(n)
 	f.window = f.piece[:n]
 	f.eof = f.done >= f.size || n == 0

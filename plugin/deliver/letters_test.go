@@ -93,6 +93,41 @@ func FuzzParseLetter(f *testing.F) {
 	})
 }
 
+// FuzzLetterFile: whatever a file holds, its letters are those of its lines, in
+// their order, and every line that is none is told by its number.
+func FuzzLetterFile(f *testing.F) {
+	n := note(1)
+	line := string(n.AppendJSON(nil))
+	f.Add([]byte(line+"\n"+line), uint16(400))
+	f.Add([]byte("\n \r\n{\n"+line+"\nx\n"), uint16(400))
+	f.Add([]byte(line+"\n"+line+"\n"), uint16(50))
+	f.Fuzz(func(t *testing.T, content []byte, most uint16) {
+		r := &LetterFile{from: bytes.NewReader(content), size: int64(len(content)), max: int(most), piece: make([]byte, 100)}
+		lines := strings.SplitAfter(string(content), "\n")
+		for i, text := range lines {
+			if !strings.HasSuffix(text, "\n") {
+				break // the last, which has no end
+			}
+			text = strings.TrimLeft(strings.TrimSuffix(text, "\n"), " \t\r")
+			if strings.TrimSpace(text) == "" && len(text) <= r.max {
+				continue
+			}
+			want, wrong := ParseLetter([]byte(text))
+			got, err := r.Next()
+			var bad *LetterError
+			if errors.As(err, &bad) && bad.Where == fmt.Sprint("line ", i+1) && (wrong != nil || len(lines[i]) > r.max) {
+				continue
+			}
+			if err != nil || wrong != nil || got != want {
+				t.Fatalf("line %d, %q: %+v, %v; want %+v, %v", i+1, text, got, err, want, wrong)
+			}
+		}
+		if l, err := r.Next(); err != io.EOF {
+			t.Fatalf("behind the end: %+v, %v", l, err)
+		}
+	})
+}
+
 // letterFile is an open file of some content.
 func letterFile(t *testing.T, content []byte) *LetterFile {
 	t.Helper()
