@@ -28,6 +28,7 @@ type course struct {
 	server *servers.Server
 	index  string // or a pattern of it, for records of several days
 	dir    string // the node's own
+	file   string // of dead letters
 	sent   int    // records so far
 	at     func(n int) time.Time
 
@@ -44,19 +45,19 @@ func newCourse(t *testing.T, index string) *course {
 	}
 	began := time.Now().Add(-time.Minute)
 	c := &course{t: t, server: server, index: index, dir: t.TempDir()}
+	c.file = filepath.Join(c.dir, "dead", "letters.ndjson")
 	c.at = func(n int) time.Time { return began.Add(time.Duration(n) * time.Microsecond) }
 	return c
 }
 
-// dead is the index of dead letters, deadFile their file.
-func (c *course) dead() string     { return "dead-" + c.index }
-func (c *course) deadFile() string { return filepath.Join(c.dir, "dead", "letters.ndjson") }
+// dead is the index of dead letters.
+func (c *course) dead() string { return "dead-" + c.index }
 
 // section is what stands in the [OUTPUT] that leads to a URL, with more keys, or others.
 func (c *course) section(url string, keys map[string]string) map[string]string {
 	s := map[string]string{
 		"Name": "seclog", "Match": "*", "Hosts": url, "Index": c.index, "Dead_Letter_Index": c.dead(),
-		"State_Path": filepath.Join(c.dir, "state"), "Dead_Letter_Path": c.deadFile(), "Timeout": "5s",
+		"State_Path": filepath.Join(c.dir, "state"), "Dead_Letter_Path": c.file, "Timeout": "5s",
 		"Retry_Wait_Min": "50ms", "Retry_Wait_Max": "500ms", "Retry_Timeout": "1s",
 	}
 	maps.Copy(s, keys)
@@ -239,7 +240,7 @@ func (c *course) documents(index string) func(func(servers.Doc, error) bool) {
 
 // deadLines are the whole lines of the dead-letter file.
 func (c *course) deadLines() (lines [][]byte) {
-	f, err := os.Open(c.deadFile())
+	f, err := os.Open(c.file)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}

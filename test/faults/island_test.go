@@ -26,6 +26,7 @@ type sea struct {
 	DelayMS int               `json:"delay_ms"`
 	Swallow int               `json:"swallow"`
 	Names   map[string]string `json:"names"`
+	Closed  string            `json:"closed"`
 }
 
 // islandLog is what the program island says has happened.

@@ -39,6 +39,7 @@ type Sea struct {
 	DelayMS int               `json:"delay_ms"` // each way
 	Swallow int               `json:"swallow"`  // packets longer than this vanish, and nobody is told; 0: none
 	Names   map[string]string `json:"names"`    // IPv4 addresses of names; every other name does not exist
+	Closed  string            `json:"closed"`   // an address, such as 127.0.0.2:9200, at which connections end at once
 }
 
 // Log is what has happened so far.
@@ -60,6 +61,7 @@ type island struct {
 
 	mu    sync.Mutex
 	taken map[string]int
+	open  map[net.Conn]string // connections by the address that they went to
 }
 
 func main() {
@@ -76,7 +78,7 @@ func run() (int, error) {
 	if *dir == "" || flag.NArg() == 0 {
 		return 2, errors.New("island -dir DIR -- COMMAND")
 	}
-	is := &island{dir: *dir, taken: map[string]int{}}
+	is := &island{dir: *dir, taken: map[string]int{}, open: map[net.Conn]string{}}
 	is.sea.Store(&Sea{})
 	if err := is.settle(); err != nil {
 		return 2, err
@@ -134,8 +136,20 @@ func (is *island) serve(l net.Listener, one func(net.Conn)) {
 func (is *island) pass(at string, c net.Conn) {
 	defer func() { _ = c.Close() }() // nobody is left to be told
 	is.mu.Lock()
-	is.taken[at]++
+	closed := is.sea.Load().Closed == at
+	if !closed {
+		is.taken[at]++
+		is.open[c] = at
+	}
 	is.mu.Unlock()
+	if closed {
+		return
+	}
+	defer func() {
+		is.mu.Lock()
+		delete(is.open, c)
+		is.mu.Unlock()
+	}()
 	up, err := net.Dial("unix", filepath.Join(is.dir, "server.sock"))
 	if err != nil {
 		return
@@ -175,6 +189,11 @@ func (is *island) rule(c net.Conn) {
 		is.mu.Lock()
 		for k, v := range is.taken {
 			l.Taken[k] = v
+		}
+		for c, at := range is.open {
+			if at == sea.Closed {
+				_ = c.Close() // whoever copies finds out
+			}
 		}
 		is.mu.Unlock()
 		if err := out.Encode(l); err != nil {
