@@ -7,7 +7,7 @@ IMAGE     ?= seclog:dev
 VERSION   ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo test race fuzz bench lint docs check e2e image setup clean
+.PHONY: help build demo test race fuzz bench lint docs check e2e faults image setup clean
 
 help: ## print this list
 	@echo "Seclog: make TARGET"
@@ -57,6 +57,9 @@ check: ## what a change must pass beside its tests: format, vet, lint, layout, d
 
 e2e: setup build ## the plugin through the C interface into a real OpenSearch
 	$(GO) test -count=1 -timeout 15m -v ./test/e2e/...
+
+faults: setup ## forty faults before real servers, each for as long as it says, and the count after each
+	SECLOG_FAULTS=long SECLOG_NEED_SERVERS=1 $(GO) test -race -count=1 -timeout 90m -v -run Faults ./test/faults/...
 
 image: ## container image $(IMAGE): Fluent Bit with the plugin
 	@if command -v buildah >/dev/null; then set -x; buildah bud -t $(IMAGE) --build-arg VERSION=$(VERSION) .; \

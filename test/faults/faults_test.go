@@ -49,7 +49,7 @@ type row struct {
 // table is all rows in order.
 func table() []row {
 	rows := slices.Concat(
-		rowsWire(),
+		rowsKills(), rowsWire(), rowsAnswers(), rowsSizes(), rowsIndices(), rowsMapping(), rowsRecords(), rowsNodes(),
 	)
 	slices.SortStableFunc(rows, func(a, b row) int { return cmp.Compare(a.number, b.number) })
 	return rows
@@ -59,13 +59,27 @@ func TestFaults(t *testing.T) {
 	if reason, ok := servers.Available(); !ok {
 		notTested(t, "faults before a real OpenSearch", reason)
 	}
-	for _, r := range table() {
+	begin(t)
+	for i, r := range table() {
 		t.Run(fmt.Sprintf("%02d %s: %s", r.number, r.kind, r.name), func(t *testing.T) {
-			p := newPlay(t, r)
+			p := newPlay(t, fmt.Sprintf("row-%02d-%02d", r.number, i))
 			r.run(p)
 			p.finish()
 		})
 	}
+}
+
+// begin has the parts that take long be made side by side.
+func begin(t *testing.T) {
+	t.Helper()
+	var wg sync.WaitGroup
+	if _, ok := host.Available(); ok {
+		wg.Go(func() { _, _ = shared.plugin() }) // its error comes again where it is asked for
+	}
+	if _, err := shared.server(); err != nil {
+		t.Fatal(err)
+	}
+	wg.Wait()
 }
 
 // long tells whether every fault is to last as long as its row says.

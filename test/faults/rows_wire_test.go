@@ -42,7 +42,7 @@ func slow(p *play) {
 	a := p.agent("Hosts", w.url, "Timeout", "1s", "Retry_Timeout", "300ms")
 	p.under(w, a, "timeout", "downstream", map[string]any{"timeout": 0})
 	p.under(w, a, "slicer", "downstream", map[string]any{"average_size": 1, "size_variation": 0, "delay": 1_000_000})
-	p.under(w, a, "bandwidth", "upstream", map[string]any{"rate": 1})
+	p.under(w, a, "slicer", "upstream", map[string]any{"average_size": 1, "size_variation": 0, "delay": 1_000_000})
 }
 
 // keepAlive sends now and then through a server that closes idle connections after 50 ms: no flush fails.
