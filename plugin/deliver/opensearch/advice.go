@@ -9,7 +9,7 @@ import (
 
 // advice is what one kind of refusal means, and what it asks somebody to do.
 type advice struct {
-	kind   string // as the lines name it: an error's type, or a cause in words of ours; empty: told by the status alone
+	kind   string // how the lines name it, or begin to: an error's type, or a cause in words of ours; empty: told by the status alone
 	status int    // 0: whatever it is
 	means  string
 	do     string
@@ -42,6 +42,22 @@ var advised = []advice{
 	{"timeout", 0, "no answer in time", "see whether the server is overloaded or a firewall drops packets; a longer Timeout waits longer"},
 	{"the name is not found", 0, "a name in Hosts does not resolve", "mend Hosts or the node's DNS"},
 	{"the certificate is not trusted", 0, "the server's certificate is of another authority, of another name, or out of date", "put its authority's certificate into TLS_CA_File, name the host as the certificate does, or renew the certificate"},
+	{"the certificate is for another name", 0, "the server's certificate does not hold the name in Hosts", "write a name into Hosts that the certificate holds, or renew it with this one"},
+	{"the certificate is not signed by an authority we trust", 0, "the server's certificate is of an authority of its own", "put that authority's certificate into TLS_CA_File"},
+	{"the certificate has expired", 0, "the server's certificate is out of date", "renew it; if it is not, look at this node's clock"},
+	{"the certificate is not valid yet", 0, "the server's certificate is dated ahead", "look at this node's clock"},
+	{"the host speaks no TLS", 0, "the port answers without TLS, or with no version that we take", "write http:// into Hosts if that is meant, or check port and TLS_Min_Version"},
+	{"the host asks for a client certificate", 0, "the server lets nobody in without a certificate", "set TLS_Crt_File and TLS_Key_File"},
+	{"the host says that our client certificate", 0, "the client certificate has expired or is revoked", "renew TLS_Crt_File and TLS_Key_File: they are read again without a restart"},
+	{"the host does not take our client certificate", 0, "the server does not accept the client certificate, or asks for one", "check TLS_Crt_File and TLS_Key_File, and the authority that the server trusts"},
+	{"the host does not trust our client certificate's authority", 0, "the server knows no authority that signed the client certificate", "have TLS_Crt_File signed by an authority that the server trusts, or add that to the server's"},
+	{"the host refuses the handshake", 0, "server and client agree on no way to speak TLS", "check TLS_Min_Version and the server's protocols and ciphers"},
+	{"the host does not know its name", 0, "the server has no certificate for the name in Hosts", "write a name into Hosts that the server knows"},
+	{"a secret's file cannot be used", 0, "the file of a password, key or token is missing, empty or no text", "mend the file that HTTP_Passwd_File, HTTP_API_Key_File or Bearer_Token_File names"},
+	{"AWS credentials", 0, "no credentials to sign requests with can be had", "check AWS_Profile, AWS_Role_ARN, AWS_External_ID and AWS_STS_Endpoint, and the role of the node or pod"},
+	{"what answers speaks no HTTP", 0, "something else than OpenSearch answers", "check Hosts: address and port"},
+	{"the proxy wants other credentials", 0, "the proxy does not take user and password", "check user and password in Proxy"},
+	{"the proxy opens no tunnel", 0, "the proxy does not let through to the host", "allow the host and its port at the proxy, or check Hosts"},
 	{"TLS failed", 0, "the server does not speak TLS, or not the version asked for, or wants a client certificate", "check https in Hosts, TLS_Min_Version, TLS_Crt_File and TLS_Key_File"},
 	{"the answer is no bulk answer", 0, "something else than OpenSearch answers", "check Hosts and Path: a proxy's page, or another service"},
 	{"the answer is too long", 0, "something else than OpenSearch answers", "check Hosts and Path"},
@@ -69,6 +85,7 @@ func adviceOn(kind string, status int) *advice {
 	if strings.HasSuffix(kind, deliver.OfTemplate) {
 		kind = deliver.OfTemplate
 	}
+	kind = strings.TrimPrefix(kind, "the proxy: ") // the same trouble, on the way to it
 	for i := range advised {
 		a := &advised[i]
 		if a.kind == "" || !strings.HasPrefix(kind, a.kind) {

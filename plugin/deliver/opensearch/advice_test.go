@@ -5,6 +5,7 @@ import (
 	"go/parser"
 	"go/token"
 	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
@@ -61,30 +62,53 @@ func TestAdvise_EveryRefusalOfOurs(t *testing.T) {
 	}
 }
 
-// causes are the texts that causeOf returns.
+// causes are the texts that causeOf and the functions that it asks answer with: each string that such a function gives
+// back, or gives the variable cause, or has in its table of meanings.
 func causes(t *testing.T) (list []string) {
 	t.Helper()
-	file, err := parser.ParseFile(token.NewFileSet(), "exchange.go", nil, 0)
+	names, err := filepath.Glob("*.go")
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, d := range file.Decls {
-		f, ok := d.(*ast.FuncDecl)
-		if !ok || f.Name.Name != "causeOf" {
-			continue
+	add := func(e ast.Expr) {
+		lit, ok := e.(*ast.BasicLit)
+		if !ok || lit.Kind != token.STRING || lit.Value == `""` {
+			return
 		}
-		ast.Inspect(f, func(n ast.Node) bool {
-			if r, ok := n.(*ast.ReturnStmt); ok && len(r.Results) == 1 {
-				if lit, ok := r.Results[0].(*ast.BasicLit); ok {
-					text, err := strconv.Unquote(lit.Value)
-					if err != nil {
-						t.Fatal(err)
-					}
-					list = append(list, text)
-				}
+		text, err := strconv.Unquote(lit.Value)
+		if err != nil {
+			t.Fatal(err)
+		}
+		list = append(list, text)
+	}
+	for _, name := range names {
+		file, err := parser.ParseFile(token.NewFileSet(), name, nil, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, d := range file.Decls {
+			f, ok := d.(*ast.FuncDecl)
+			if !ok || f.Name.Name != "causeOf" && f.Name.Name != "untrusted" && f.Name.Name != "refusedBy" {
+				continue
 			}
-			return true
-		})
+			ast.Inspect(f, func(n ast.Node) bool {
+				switch n := n.(type) {
+				case *ast.ReturnStmt:
+					if len(n.Results) == 1 {
+						add(n.Results[0])
+					}
+				case *ast.AssignStmt:
+					if id, ok := n.Lhs[0].(*ast.Ident); ok && id.Name == "cause" {
+						add(n.Rhs[0])
+					}
+				case *ast.CompositeLit:
+					if len(n.Elts) == 2 {
+						add(n.Elts[1])
+					}
+				}
+				return true
+			})
+		}
 	}
 	return list
 }
