@@ -53,7 +53,7 @@ func littleMemory(p *play) {
 	filler := strings.Repeat("a text that takes memory ", 160) // 4 kB
 	for _, limit := range []struct{ name, lines string }{
 		{"all memory", ""},
-		{"1.4 GB of addresses, 48 MiB for Go", "ulimit -v 1400000; export GOMEMLIMIT=48MiB\n"},
+		{"2.2 GB of addresses, 24 MiB for Go", "ulimit -v 2200000; export GOMEMLIMIT=24MiB\n"},
 	} {
 		h := startHost(c.t, wrap(c.t, c.t.TempDir(), limit.lines+"exec "+bin), host.Script{
 			Plugin: so, Threads: 4, Queue: 4, Outputs: []map[string]string{c.section(c.server.URL, map[string]string{"Timeout": "30s", "Retry_Timeout": "10s"})},

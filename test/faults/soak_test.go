@@ -46,7 +46,8 @@ func TestSoak(t *testing.T) {
 		}
 	}
 	t.Logf("SECLOG_SEED=%d", seed)
-	p := newPlay(t, row{number: 99, name: "soak", kind: ofWire})
+	zerolog.SetGlobalLevel(zerolog.Disabled) // toxiproxy tells of each of its faults
+	p := newPlay(t, "fault-soak")
 	w := newWeather(p, rand.New(rand.NewPCG(seed, 0)))
 	a := p.agent("Hosts", w.url, "Timeout", "3s")
 	began := time.Now()
