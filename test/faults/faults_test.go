@@ -50,6 +50,7 @@ type row struct {
 func table() []row {
 	rows := slices.Concat(
 		rowsKills(), rowsWire(), rowsAnswers(), rowsSizes(), rowsIndices(), rowsMapping(), rowsRecords(), rowsNodes(),
+		rowsAccess(), rowsSigned(), rowsIsland(), rowsProcess(), rowsState(), rowsFluentBit(),
 	)
 	slices.SortStableFunc(rows, func(a, b row) int { return cmp.Compare(a.number, b.number) })
 	return rows

@@ -1,5 +1,3 @@
-//go:build linux
-
 package faults
 
 import (
@@ -79,7 +77,7 @@ func lossy(p *play, name string, s sea, nothing bool) {
 		return host.Script{Plugin: so, Threads: 2, RetryEvery: 500 * time.Millisecond, Outputs: []map[string]string{c.section(overWire, map[string]string{"Timeout": "8s"})}}
 	})
 	began := time.Now()
-	chunks := pick(6, 60)
+	chunks := pick(3, 60)
 	c.give(is.Host, c.chunks(chunks, 50))
 	if nothing {
 		c.held(is.Host, chunks, 12*time.Second)
