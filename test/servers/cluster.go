@@ -20,8 +20,8 @@ type Cluster struct {
 	ownDir string // removed by Close
 }
 
-// StartCluster starts n nodes and waits until all have joined. A heap is 384m when the options name none; Options.Dir holds a folder for
-// each. With Options.Security all have certificates by one authority.
+// StartCluster starts n nodes and waits until all have joined. A heap is 384m when the options name none; Options.Dir
+// holds a folder for each. With Options.Security all have certificates by one authority.
 //
 // *Errors:* with the end of the log of a node that ended or was not ready in time.
 func StartCluster(ctx context.Context, n int, o Options) (*Cluster, error) {

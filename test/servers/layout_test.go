@@ -3,8 +3,10 @@ package servers
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 )
@@ -20,6 +22,16 @@ func TestJavaMajor(t *testing.T) {
 		if got != want || (err != nil) != (want == 0) {
 			t.Errorf("javaMajor(%q) = %d, %v, want %d", text, got, err, want)
 		}
+	}
+}
+
+func TestFindJDK_NamesWhatItFound(t *testing.T) {
+	j, err := findJDK(1)
+	if err != nil {
+		t.Skip(err)
+	}
+	if _, err := findJDK(999); err == nil || !strings.HasPrefix(err.Error(), fmt.Sprintf("needs JDK 999 or newer, found %d", j.major)) {
+		t.Errorf("%v, though there is %d", err, j.major)
 	}
 }
 

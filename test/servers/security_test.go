@@ -22,8 +22,8 @@ func TestOptions_NotTestedSaysWhy(t *testing.T) {
 	}
 }
 
-// TestSecurity_ThreeNodes starts a cluster with certificates, users and roles: the slowest start of all, and the only one that
-// uses both.
+// TestSecurity_ThreeNodes starts a cluster with certificates, users and roles: the slowest start of all, and the only
+// one that uses both.
 func TestSecurity_ThreeNodes(t *testing.T) {
 	if testing.Short() {
 		t.Skip("starts three nodes")
