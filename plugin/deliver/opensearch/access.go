@@ -1,17 +1,12 @@
 package opensearch
 
 import (
-	"bytes"
-	"crypto/tls"
-	"crypto/x509"
 	"encoding/base64"
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"strings"
 	"sync"
-	"time"
 )
 
 // Secret is a value given as it is or in a file, which is read again when it
@@ -27,62 +22,66 @@ func (s Secret) String() string { return "***" }
 // GoString hides the value.
 func (s Secret) GoString() string { return "***" }
 
+// Format hides the value, whatever the verb.
+func (s Secret) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, "***") }
+
 func (s Secret) set() bool { return s.Value != "" || s.File != "" }
 
 // secretMax bounds the size of a file that holds a secret.
 const secretMax = 64 << 10
 
+// errSecretText says what a secret must not hold, and nothing of what it holds.
+var errSecretText = errors.New("a user, password, key or token is one line of text without control characters")
+
+// errNoSecret says that a file holds nothing.
+var errNoSecret = errors.New("the file is empty")
+
+// checkSecret tells whether a value can stand in a header.
+func checkSecret(v string) error {
+	for i := 0; i < len(v); i++ {
+		if v[i] < ' ' || v[i] == 0x7f {
+			return errSecretText
+		}
+	}
+	return nil
+}
+
 // watched is a secret and what is known of its file.
 //
 // Concurrency: get may be called at any time.
 type watched struct {
-	secret  Secret
-	mu      sync.Mutex
-	looked  time.Time
-	changed time.Time
-	size    int64
-	value   string
+	secret Secret
+	mu     sync.Mutex
+	file   watchedFile
+	have   bool
+	value  string
 }
 
-// get gives the value at present. A file that cannot be read at the moment
-// leaves the last value in use; that there never was one is an error.
+// get gives the value at present. A file that cannot be used at the moment, since
+// it is missing, empty or not a line of text, leaves the last value in use; that
+// there never was one is an error.
 func (w *watched) get() (string, error) {
 	if w.secret.File == "" {
-		return w.secret.Value, nil
+		return w.secret.Value, checkSecret(w.secret.Value)
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	info, err := os.Stat(w.secret.File)
-	if err == nil && info.ModTime().Equal(w.changed) && info.Size() == w.size && time.Since(w.changed) > 2*time.Second {
-		return w.value, nil
-	}
+	w.file.path, w.file.limit = w.secret.File, secretMax
+	raw, err := w.file.load()
 	if err == nil {
-		var raw []byte
-		if raw, err = readFile(w.secret.File, secretMax); err == nil {
-			// A file written by an editor or a secret store ends with a newline.
-			w.value = strings.TrimRight(string(raw), "\r\n")
-			w.changed, w.size, w.looked = info.ModTime(), info.Size(), time.Now()
-			return w.value, nil
+		// A file written by an editor or a secret store ends with a newline.
+		v := strings.TrimRight(string(raw), "\r\n")
+		if err = checkSecret(v); err == nil && v == "" {
+			err = errNoSecret
+		}
+		if err == nil {
+			w.value, w.have = v, true
 		}
 	}
-	if w.looked.IsZero() {
-		return "", fmt.Errorf("secret file: %w", err)
+	if !w.have {
+		return "", fmt.Errorf("secret file %s: %w", w.secret.File, err)
 	}
 	return w.value, nil
-}
-
-// readFile reads a file of at most limit bytes.
-func readFile(path string, limit int64) ([]byte, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	raw, err := io.ReadAll(io.LimitReader(f, limit+1))
-	if err == nil && int64(len(raw)) > limit {
-		err = fmt.Errorf("%s is longer than %d bytes", path, limit)
-	}
-	return raw, err
 }
 
 // access makes the Authorization header, anew for each attempt.
@@ -108,48 +107,4 @@ func (a *access) header() (string, error) {
 		return "Basic " + base64.StdEncoding.EncodeToString([]byte(user+":"+password)), err
 	}
 	return "", nil
-}
-
-// TLS says how connections are made secure.
-type TLS struct {
-	CAFile     string // certificates to trust instead of the system's
-	CertFile   string // our own certificate, read again for new connections
-	KeyFile    string
-	SkipVerify bool   // trust anybody
-	MinVersion uint16 // 0: TLS 1.2
-}
-
-// config makes the settings that crypto/tls takes.
-func (t TLS) config() (*tls.Config, error) {
-	c := &tls.Config{MinVersion: t.MinVersion, InsecureSkipVerify: t.SkipVerify} //nolint:gosec // only when the user asks for it, of which Config.Warnings tells
-	if c.MinVersion == 0 {
-		c.MinVersion = tls.VersionTLS12
-	}
-	if t.CAFile != "" {
-		pem, err := readFile(t.CAFile, 16<<20)
-		if err != nil {
-			return nil, fmt.Errorf("CA file: %w", err)
-		}
-		c.RootCAs = x509.NewCertPool()
-		if !c.RootCAs.AppendCertsFromPEM(bytes.TrimSpace(pem)) {
-			return nil, fmt.Errorf("CA file %s holds no certificate", t.CAFile)
-		}
-	}
-	if (t.CertFile == "") != (t.KeyFile == "") {
-		return nil, errors.New("a client certificate needs both its file and its key's file")
-	}
-	if t.CertFile != "" {
-		load := func() (*tls.Certificate, error) {
-			cert, err := tls.LoadX509KeyPair(t.CertFile, t.KeyFile)
-			if err != nil {
-				return nil, fmt.Errorf("client certificate: %w", err)
-			}
-			return &cert, nil
-		}
-		if _, err := load(); err != nil {
-			return nil, err
-		}
-		c.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return load() }
-	}
-	return c, nil
 }

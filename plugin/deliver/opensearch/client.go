@@ -8,11 +8,9 @@ package opensearch
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"net/url"
 	"strings"
@@ -34,11 +32,15 @@ type Options struct {
 	Gzip      bool     // compress bodies
 
 	User, Password, APIKey, Bearer Secret
+	AWS                            AWS // instead of these four
 	TLS                            TLS
-	Proxy                          string // URL; empty: none, whatever the environment says
+	Proxy                          ProxyURL // empty: none, whatever the environment says
 
 	DeadLetterIndex string           // requests for this index alone take no pipeline and always create
 	Now             func() time.Time // nil: time.Now
+
+	// Log is told of files that were changed to what cannot be used; nil: nobody.
+	Log func(line string)
 }
 
 // Client is the destination.
@@ -46,7 +48,7 @@ type Options struct {
 // Concurrency: see deliver.Destination.
 type Client struct {
 	o         Options
-	transport *http.Transport
+	transport *connections
 	http      *http.Client
 	nodes     *opensearchgo.Client
 	access    access
@@ -98,9 +100,8 @@ func New(o Options) (*Client, error) {
 		u.RawQuery, u.Fragment = "", ""
 		hosts[i] = u.String()
 	}
-	conf, err := o.TLS.config()
-	if err != nil {
-		return nil, fmt.Errorf("opensearch: %w", err)
+	if o.Log == nil {
+		o.Log = func(string) {}
 	}
 	c := &Client{o: o}
 	c.access.user.secret, c.access.password.secret = o.User, o.Password
@@ -108,26 +109,19 @@ func New(o Options) (*Client, error) {
 	if _, err := c.access.header(); err != nil {
 		return nil, fmt.Errorf("opensearch: %w", err)
 	}
-	c.transport = &http.Transport{
-		DialContext:            (&net.Dialer{Timeout: connectMax, KeepAlive: 30 * time.Second}).DialContext,
-		TLSClientConfig:        conf,
-		TLSHandshakeTimeout:    connectMax,
-		MaxIdleConnsPerHost:    16,
-		IdleConnTimeout:        30 * time.Second,
-		MaxResponseHeaderBytes: headersMax,
-		WriteBufferSize:        64 << 10,
-		DisableCompression:     !o.Gzip,
-		TLSNextProto:           map[string]func(string, *tls.Conn) http.RoundTripper{},
+	if o.AWS.Auth && (o.User.set() || o.APIKey.set() || o.Bearer.set()) {
+		return nil, errors.New("opensearch: requests are signed for AWS, so no user, API key or token can be given")
 	}
-	if o.Proxy != "" {
-		u, err := url.Parse(o.Proxy)
-		if err != nil || u.Host == "" {
-			return nil, errors.New("opensearch: the proxy is no URL")
-		}
-		c.transport.Proxy = http.ProxyURL(u)
+	var err error
+	if c.transport, err = newConnections(&o); err != nil {
+		return nil, fmt.Errorf("opensearch: %w", err)
+	}
+	sign, err := newSigner(&o, c.transport.proxy)
+	if err != nil {
+		return nil, fmt.Errorf("opensearch: %w", err)
 	}
 	c.nodes, err = opensearchgo.NewClient(opensearchgo.Config{
-		Addresses: hosts, Transport: guard{c.transport}, DisableRetry: true,
+		Addresses: hosts, Transport: guard{c.transport, sign}, DisableRetry: true,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("opensearch: %w", err)
@@ -144,9 +138,12 @@ func New(o Options) (*Client, error) {
 	return c, nil
 }
 
+// Format writes nothing of what the client holds, which includes secrets.
+func (c *Client) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, "opensearch.Client") }
+
 // Close frees idle connections.
 func (c *Client) Close() error {
-	c.transport.CloseIdleConnections()
+	c.transport.close()
 	return nil
 }
 

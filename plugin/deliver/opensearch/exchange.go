@@ -3,14 +3,11 @@ package opensearch
 import (
 	"bytes"
 	"context"
-	"crypto/tls"
 	"errors"
 	"io"
-	"net"
 	"net/http"
 	"strconv"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/hashicorp/go-retryablehttp"
@@ -26,6 +23,7 @@ type exchange struct {
 	body    *payload
 	packed  []byte
 	parts   [][]byte
+	hash    string // of parts, once it is known
 	raw     []byte // the last answer
 	limit   int    // bytes that it may have; 0: answerMax
 	answer  bulkAnswer
@@ -107,9 +105,8 @@ func (x *exchange) check(ctx context.Context, res *http.Response, err error) (bo
 	if !again {
 		return false, nil
 	}
-	var cert *tls.CertificateVerificationError
 	blocked := x.status == 429 && scanAnswer(x.raw, &x.answer) == nil && known[x.answer.typ].class == classAct
-	if errors.As(err, &cert) || blocked || ctx.Err() != nil {
+	if lasting(err) || blocked || ctx.Err() != nil {
 		again = false
 	} else {
 		x.wait = max(deliver.Backoff(x.req.RetryWaitMin, x.req.RetryWaitMax, x.tries-1), x.after)
@@ -190,6 +187,16 @@ func (x *exchange) fill(ans *deliver.Answer, err error) (doubts []doubt) {
 	}
 	if err != nil {
 		ans.Verdict, ans.Cause = deliver.NoAnswer, causeOf(err)
+		var (
+			proxy *proxyError
+			keys  *keysError
+		)
+		switch {
+		case errors.As(err, &proxy) && lasting(err):
+			ans.Verdict, ans.Status, ans.Type = deliver.Refused, proxy.status, ans.Cause
+		case errors.As(err, &keys) && lasting(err):
+			ans.Verdict, ans.Type = deliver.Refused, ans.Cause
+		}
 		return nil
 	}
 	if scanAnswer(x.raw, &x.answer) == nil {
@@ -232,41 +239,4 @@ func retryAfter(header string, now time.Time, longest time.Duration) time.Durati
 		return min(max(t.Sub(now), 0), longest)
 	}
 	return 0
-}
-
-// causeOf says in words of ours why a request brought no usable answer: the
-// text of an error may quote what a server sent.
-func causeOf(err error) string {
-	var (
-		dns     *net.DNSError
-		timeout net.Error
-		cert    *tls.CertificateVerificationError
-		record  tls.RecordHeaderError
-		alert   tls.AlertError
-	)
-	switch {
-	case errors.Is(err, errNotBulk):
-		return "the answer is no bulk answer"
-	case errors.Is(err, errTooMuch):
-		return "the answer is too long"
-	case errors.As(err, &cert):
-		return "the certificate is not trusted"
-	case errors.As(err, &record), errors.As(err, &alert):
-		return "TLS failed"
-	case errors.As(err, &dns):
-		return "the name is not found"
-	case errors.As(err, &timeout) && timeout.Timeout(), errors.Is(err, context.DeadlineExceeded):
-		return "timeout"
-	case errors.Is(err, errCut):
-		return "the answer was cut"
-	case errors.Is(err, syscall.ECONNREFUSED):
-		return "connection refused"
-	case errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE):
-		return "connection reset"
-	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
-		return "connection closed"
-	case errors.Is(err, context.Canceled):
-		return "cancelled"
-	}
-	return "the request failed"
 }

@@ -36,7 +36,12 @@ func foreign(req *http.Request) error {
 // without limit, loses the error of that, and repeats a request with an empty
 // body when it meets a bare io.EOF. So the guard reads the answer itself, into
 // the exchange's memory, and wraps every error.
-type guard struct{ base http.RoundTripper }
+//
+// It signs requests too, since only here their address is known.
+type guard struct {
+	base   http.RoundTripper
+	signer *signer // nil: nothing is signed
+}
 
 // exchangeKey is the context key of the exchange that a request belongs to.
 type exchangeKey struct{}
@@ -47,12 +52,20 @@ func (g guard) RoundTrip(req *http.Request) (*http.Response, error) {
 	if x == nil {
 		return nil, foreign(req)
 	}
+	if g.signer != nil {
+		if err := g.signer.sign(req, x); err != nil {
+			return nil, fmt.Errorf("sign: %w", err)
+		}
+	}
 	x.handed = true
 	res, err := g.base.RoundTrip(req)
 	if err != nil {
 		return nil, fmt.Errorf("send: %w", err)
 	}
 	defer res.Body.Close()
+	if g.signer != nil && (res.StatusCode == http.StatusUnauthorized || res.StatusCode == http.StatusForbidden) {
+		g.signer.keys.refused(req.Context())
+	}
 	limit := cmp.Or(x.limit, answerMax)
 	if res.ContentLength > int64(limit) {
 		return nil, errTooMuch
