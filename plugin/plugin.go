@@ -132,7 +132,9 @@ func New(o Options) (*Instance, error) {
 	}
 	in.index = encode.NewIndex(c.Index, c.IndexMaxAge, c.IndexMax)
 	if o.Destination == nil {
-		if o.Destination, err = opensearch.New(opensearch.FromConfig(c, o.Now)); err != nil {
+		to := opensearch.FromConfig(c, o.Now)
+		to.Log = func(line string) { o.Log(Warn, line) }
+		if o.Destination, err = opensearch.New(to); err != nil {
 			return nil, err
 		}
 	}

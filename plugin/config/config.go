@@ -59,7 +59,10 @@ type Config struct {
 	HTTPAPIKeyFile         string
 	BearerToken            Secret
 	BearerTokenFile        string
+	AWS                    AWS
 	TLSCAFile              string
+	TLSCrtFile, TLSKeyFile string
+	Proxy                  Secret // URL, with user and password where it has them
 	TLSVerify              bool
 	TLSMinVersion          uint16 // of crypto/tls
 
@@ -106,6 +109,17 @@ type Config struct {
 	taken []takenKey
 }
 
+// AWS says how requests to Amazon OpenSearch Service are signed.
+type AWS struct {
+	Auth        bool
+	Region      string // "": as AWS's own tools find it
+	Profile     string
+	RoleARN     string
+	ExternalID  Secret
+	STSEndpoint string
+	Service     string // es, aoss
+}
+
 // takenKey is a key that the user wrote, and its value as it may be shown.
 type takenKey struct{ name, shown string }
 
@@ -146,7 +160,7 @@ func Load(get func(key string) string) (*Config, error) {
 		}
 		given := v != ""
 		shown := v
-		if k.Secret || k.Name == "Proxy" || k.Name == "Hosts" && strings.Contains(v, "@") {
+		if k.Secret || k.Name == "Hosts" && strings.Contains(v, "@") {
 			shown = mask
 		}
 		if !given {
@@ -280,13 +294,36 @@ func (c *Config) combineCredentials(fine func(key string) bool, refuse func(name
 		refuse("HTTP_User", "", errors.New("HTTP_Passwd needs HTTP_User or HTTP_User_File (an environment variable that is not set gives nothing)"))
 	}
 	ways := 0
-	for _, used := range []bool{user || passwd, !c.HTTPAPIKey.IsZero() || c.HTTPAPIKeyFile != "", !c.BearerToken.IsZero() || c.BearerTokenFile != ""} {
+	for _, used := range []bool{user || passwd, !c.HTTPAPIKey.IsZero() || c.HTTPAPIKeyFile != "", !c.BearerToken.IsZero() || c.BearerTokenFile != "", c.AWS.Auth} {
 		if used {
 			ways++
 		}
 	}
 	if ways > 1 {
-		refuse("HTTP_User", "", errors.New("allowed: one of HTTP_User with HTTP_Passwd, HTTP_API_Key, Bearer_Token"))
+		refuse("HTTP_User", "", errors.New("allowed: one of HTTP_User with HTTP_Passwd, HTTP_API_Key, Bearer_Token, AWS_Auth"))
+	}
+	c.combineAWS(fine, refuse)
+	switch pair := fine("TLS_Crt_File") && fine("TLS_Key_File"); {
+	case pair && c.TLSCrtFile != "" && c.TLSKeyFile == "":
+		refuse("TLS_Key_File", "", errors.New("TLS_Crt_File needs it"))
+	case pair && c.TLSCrtFile == "" && c.TLSKeyFile != "":
+		refuse("TLS_Crt_File", "", errors.New("TLS_Key_File needs it"))
+	}
+}
+
+// combineAWS checks what signing needs. What AWS's own files and environment
+// say is looked at when the destination is made.
+func (c *Config) combineAWS(fine func(key string) bool, refuse func(name, shown string, reason error)) {
+	if !fine("AWS_Auth") {
+		return
+	}
+	for _, k := range []string{"AWS_Region", "AWS_Profile", "AWS_Role_ARN", "AWS_External_ID", "AWS_STS_Endpoint"} {
+		if !c.AWS.Auth && fine(k) && c.wrote(k) {
+			refuse(k, "", errors.New("allowed: only with AWS_Auth On"))
+		}
+	}
+	if c.AWS.Auth && !c.AWS.ExternalID.IsZero() && c.AWS.RoleARN == "" && fine("AWS_Role_ARN") {
+		refuse("AWS_External_ID", "", errors.New("needs AWS_Role_ARN"))
 	}
 }
 

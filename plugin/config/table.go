@@ -49,7 +49,6 @@ func whereKeys() []Key {
 }
 
 func whoKeys() []Key {
-	awsDoc := "Signed requests to Amazon OpenSearch Service."
 	return inGroup(Who, []Key{
 		{Name: "HTTP_User", set: text(func(c *Config) *string { return &c.HTTPUser }),
 			Doc: "User name for basic authentication."},
@@ -67,22 +66,32 @@ func whoKeys() []Key {
 			Doc: "Sent as `Authorization: Bearer …`, instead of user and password."},
 		{Name: "Bearer_Token_File", set: file(func(c *Config) *string { return &c.BearerTokenFile }),
 			Doc: "A file that holds it, read again when it changes."},
-		{Name: "AWS_Auth", Default: "Off", Status: Later, Kind: kindBool, Doc: awsDoc},
-		{Name: "AWS_Region", Status: Later, Doc: awsDoc},
-		{Name: "AWS_Profile", Status: Later, Doc: awsDoc},
-		{Name: "AWS_Role_ARN", Status: Later, Doc: awsDoc},
-		{Name: "AWS_External_ID", Secret: true, Status: Later, Doc: awsDoc},
-		{Name: "AWS_STS_Endpoint", Status: Later, Doc: awsDoc},
-		{Name: "AWS_Service_Name", Status: Later, Doc: awsDoc},
+		{Name: "AWS_Auth", Default: "Off", set: boolean(func(c *Config) *bool { return &c.AWS.Auth }),
+			Doc: "On: requests are signed for Amazon OpenSearch Service (Signature Version 4), anew at each attempt. Credentials are found as AWS's own tools do: environment, shared files, web identity, container and machine; they are renewed before they expire."},
+		{Name: "AWS_Region", set: text(func(c *Config) *string { return &c.AWS.Region }),
+			Doc: "The region that is signed for; when absent that of the profile or of `AWS_REGION`."},
+		{Name: "AWS_Profile", set: text(func(c *Config) *string { return &c.AWS.Profile }),
+			Doc: "A profile of the shared files."},
+		{Name: "AWS_Role_ARN", set: text(func(c *Config) *string { return &c.AWS.RoleARN }),
+			Doc: "A role to assume with the credentials that are found."},
+		{Name: "AWS_External_ID", Secret: true, set: secret(func(c *Config) *Secret { return &c.AWS.ExternalID }),
+			Doc: "The role's external id."},
+		{Name: "AWS_STS_Endpoint", set: text(func(c *Config) *string { return &c.AWS.STSEndpoint }),
+			Doc: "URL of the service that gives temporary credentials, instead of the region's."},
+		{Name: "AWS_Service_Name", Default: "es", set: setAWSService,
+			Doc: "`es`, or `aoss` for OpenSearch Serverless."},
 		{Name: "TLS_CA_File", set: file(func(c *Config) *string { return &c.TLSCAFile }),
-			Doc: "Certificates (PEM) that vouch for the hosts, instead of the system's."},
-		{Name: "TLS_Crt_File", Status: Later, Doc: "Our own certificate (PEM), where the hosts ask for one."},
-		{Name: "TLS_Key_File", Status: Later, Doc: "Its private key (PEM)."},
+			Doc: "Certificates (PEM) that vouch for the hosts, instead of the system's. Read again when it changes."},
+		{Name: "TLS_Crt_File", set: file(func(c *Config) *string { return &c.TLSCrtFile }),
+			Doc: "Our own certificate (PEM), where the hosts ask for one. Read again when it changes."},
+		{Name: "TLS_Key_File", set: file(func(c *Config) *string { return &c.TLSKeyFile }),
+			Doc: "Its private key (PEM). Read again when it changes."},
 		{Name: "TLS_Verify", Default: "On", set: boolean(func(c *Config) *bool { return &c.TLSVerify }),
 			Doc: "Off: any certificate is taken. For trials only."},
 		{Name: "TLS_Min_Version", Default: "1.2", set: setTLSMinVersion,
 			Doc: "`1.2` or `1.3`."},
-		{Name: "Proxy", Status: Later, Doc: "An HTTP proxy in front of the hosts."},
+		{Name: "Proxy", Secret: true, set: setProxy,
+			Doc: "An HTTP proxy in front of the hosts, such as `http://user:password@proxy:3128`. The environment's proxies are not used."},
 	})
 }
 
