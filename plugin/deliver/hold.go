@@ -145,6 +145,20 @@ func (h *holds) judge(t *sendTask) {
 	}
 }
 
+// uncount takes back that documents were refused whose dead letters could not be
+// written: they come again, and would be counted each time.
+func (h *holds) uncount(t *sendTask, dead []int32) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for _, i := range dead {
+		f := h.indexes[t.batch.Docs[i].Index]
+		if kind := t.reasons[i].kind; f != nil && f.dead[kind] > 0 {
+			f.dead[kind]--
+			f.judged--
+		}
+	}
+}
+
 // note remembers the indexes of which this task's documents found that they
 // take nothing. That a whole destination refuses is the gate's business.
 func (h *holds) note(t *sendTask) {

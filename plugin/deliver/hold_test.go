@@ -3,6 +3,8 @@ package deliver
 import (
 	"context"
 	"fmt"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -273,6 +275,37 @@ func TestHold_Unknown(t *testing.T) {
 			t.Errorf("%d dead letters, lines: %q", dead, lines)
 		}
 	})
+}
+
+// Poison whose dead letters cannot be written comes again and again, and is no
+// broken template for that.
+func TestHold_PoisonThatCannotBeBuried(t *testing.T) {
+	s := newTemplate()
+	s.refuses = func(d *Doc) bool { return d.Place < 10 }
+	folder := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(folder, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	d := deliverer(t, &s.script, Options{DeadLetterPath: filepath.Join(folder, "dead.ndjson")})
+	l := NewLedger(1<<20, nil)
+	b := numbered(&s.script, 30)
+	for attempt := range 40 {
+		_, e := l.Claim(key(1))
+		got, err := d.Send(context.Background(), b, e)
+		e.Finish(false)
+		if err == nil || got.Waiting != 10 || got.Blocked > 0 {
+			t.Fatalf("attempt %d: %+v %v", attempt, got, err)
+		}
+	}
+	if err := os.Remove(folder); err != nil {
+		t.Fatal(err)
+	}
+	_, e := l.Claim(key(1))
+	got, err := d.Send(context.Background(), b, e)
+	e.Finish(true)
+	if err != nil || got.Dead != 10 {
+		t.Errorf("%+v %v", got, err)
+	}
 }
 
 // Index names come from records, so what is known of them is bounded.

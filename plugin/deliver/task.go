@@ -255,6 +255,7 @@ func (t *sendTask) settle() error {
 	if len(letters) > 0 {
 		if err = t.d.bury(t.ctx, letters, t.until); err != nil {
 			t.result.Waiting += len(letters)
+			t.d.holds.uncount(t, dead)
 		} else {
 			t.result.Dead = len(letters)
 			if t.entry != nil {
