@@ -160,7 +160,7 @@ func Load(get func(key string) string) (*Config, error) {
 		}
 		given := v != ""
 		shown := v
-		if k.Secret || k.Name == "Hosts" && strings.Contains(v, "@") {
+		if k.Secret || (k.Name == "Hosts" || k.Name == "AWS_STS_Endpoint") && strings.Contains(v, "@") {
 			shown = mask
 		}
 		if !given {
@@ -270,63 +270,6 @@ func (c *Config) combineStream(fine func(key string) bool, refuse func(name, sho
 	}
 }
 
-func (c *Config) combineCredentials(fine func(key string) bool, refuse func(name, shown string, reason error)) {
-	for _, pair := range []struct {
-		key, value, file string
-	}{
-		{"HTTP_User", c.HTTPUser, c.HTTPUserFile},
-		{"HTTP_Passwd", c.HTTPPasswd.value, c.HTTPPasswdFile},
-		{"HTTP_API_Key", c.HTTPAPIKey.value, c.HTTPAPIKeyFile},
-		{"Bearer_Token", c.BearerToken.value, c.BearerTokenFile},
-	} {
-		if pair.value != "" && pair.file != "" {
-			refuse(pair.key+"_File", pair.file, errors.New("allowed: "+pair.key+" or "+pair.key+"_File, not both"))
-		}
-	}
-	user := c.HTTPUser != "" || c.HTTPUserFile != ""
-	passwd := !c.HTTPPasswd.IsZero() || c.HTTPPasswdFile != ""
-	passwdFine := fine("HTTP_Passwd") && fine("HTTP_Passwd_File")
-	userFine := fine("HTTP_User") && fine("HTTP_User_File")
-	if user && !passwd && passwdFine {
-		refuse("HTTP_Passwd", "", errors.New("HTTP_User needs HTTP_Passwd or HTTP_Passwd_File (an environment variable that is not set gives nothing)"))
-	}
-	if passwd && !user && userFine {
-		refuse("HTTP_User", "", errors.New("HTTP_Passwd needs HTTP_User or HTTP_User_File (an environment variable that is not set gives nothing)"))
-	}
-	ways := 0
-	for _, used := range []bool{user || passwd, !c.HTTPAPIKey.IsZero() || c.HTTPAPIKeyFile != "", !c.BearerToken.IsZero() || c.BearerTokenFile != "", c.AWS.Auth} {
-		if used {
-			ways++
-		}
-	}
-	if ways > 1 {
-		refuse("HTTP_User", "", errors.New("allowed: one of HTTP_User with HTTP_Passwd, HTTP_API_Key, Bearer_Token, AWS_Auth"))
-	}
-	c.combineAWS(fine, refuse)
-	switch pair := fine("TLS_Crt_File") && fine("TLS_Key_File"); {
-	case pair && c.TLSCrtFile != "" && c.TLSKeyFile == "":
-		refuse("TLS_Key_File", "", errors.New("TLS_Crt_File needs it"))
-	case pair && c.TLSCrtFile == "" && c.TLSKeyFile != "":
-		refuse("TLS_Crt_File", "", errors.New("TLS_Key_File needs it"))
-	}
-}
-
-// combineAWS checks what signing needs. What AWS's own files and environment
-// say is looked at when the destination is made.
-func (c *Config) combineAWS(fine func(key string) bool, refuse func(name, shown string, reason error)) {
-	if !fine("AWS_Auth") {
-		return
-	}
-	for _, k := range []string{"AWS_Region", "AWS_Profile", "AWS_Role_ARN", "AWS_External_ID", "AWS_STS_Endpoint"} {
-		if !c.AWS.Auth && fine(k) && c.wrote(k) {
-			refuse(k, "", errors.New("allowed: only with AWS_Auth On"))
-		}
-	}
-	if c.AWS.Auth && !c.AWS.ExternalID.IsZero() && c.AWS.RoleARN == "" && fine("AWS_Role_ARN") {
-		refuse("AWS_External_ID", "", errors.New("needs AWS_Role_ARN"))
-	}
-}
-
 func (c *Config) wrote(key string) bool {
 	for _, t := range c.taken {
 		if t.name == key {
@@ -356,17 +299,7 @@ func (c *Config) Warnings() []string {
 	case RedactOff:
 		w = append(w, "Redact is Off: secrets and personal data are SENT UNREDACTED")
 	}
-	if !c.TLSVerify {
-		w = append(w, "TLS_Verify is Off: anyone on the way can read and change what is sent")
-	}
-	if c.HTTPUser != "" || c.HTTPUserFile != "" || !c.HTTPAPIKey.IsZero() || c.HTTPAPIKeyFile != "" || !c.BearerToken.IsZero() || c.BearerTokenFile != "" {
-		for _, u := range c.Hosts {
-			if u.Scheme == "http" {
-				w = append(w, "credentials go to "+u.Host+" over http, readable on the way: use https")
-			}
-		}
-	}
-	return w
+	return append(w, c.warnWho()...)
 }
 
 // showValue quotes what would break or forge a log line.

@@ -3,7 +3,6 @@ package config
 import (
 	"errors"
 	"fmt"
-	"net/url"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -117,8 +116,8 @@ func text(to func(c *Config) *string) func(*Config, string) error {
 
 func secret(to func(c *Config) *Secret) func(*Config, string) error {
 	return func(c *Config, v string) error {
-		if strings.ContainsAny(v, "\r\n\x00") {
-			return errors.New("allowed: text without line ends")
+		if hasControl(v) {
+			return errors.New("allowed: text without line ends and control characters")
 		}
 		*to(c) = NewSecret(v)
 		return nil
@@ -282,21 +281,6 @@ func setDeadLetterIndex(c *Config, v string) error {
 }
 
 func setHosts(c *Config, v string) (err error) { c.Hosts, err = parseHosts(v); return err }
-
-func setAWSService(c *Config, v string) (err error) {
-	c.AWS.Service, err = oneOf(v, "es", "aoss")
-	return err
-}
-
-// setProxy never quotes the URL, since it may hold a password.
-func setProxy(c *Config, v string) error {
-	u, err := url.Parse(strings.TrimSpace(v))
-	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "" || u.Path != "" && u.Path != "/" || u.RawQuery != "" || u.Fragment != "" {
-		return errors.New("allowed: a URL such as http://user:password@proxy:3128")
-	}
-	c.Proxy = NewSecret(strings.TrimSpace(v))
-	return nil
-}
 
 func setTLSMinVersion(c *Config, v string) (err error) {
 	c.TLSMinVersion, err = tlsVersion(v)
