@@ -47,7 +47,7 @@ func causeOf(err error) string {
 		cause = "connection refused"
 	case errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE):
 		cause = "connection reset"
-	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
+	case hungUp(err):
 		cause = "connection closed"
 	case errors.Is(err, context.Canceled):
 		cause = "cancelled"
@@ -64,6 +64,14 @@ func causeOf(err error) string {
 	return cause
 }
 
+// errAsked says that a host wants a certificate of ours, which there is not.
+var errAsked = errors.New("a client certificate is asked for")
+
+// hungUp tells whether the other side ended a connection.
+func hungUp(err error) bool {
+	return errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE) || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF)
+}
+
 // untrusted says in words of ours why no secure connection could be made, and
 // "" of other errors. It is the same with the next attempt.
 func untrusted(err error) string {
@@ -77,6 +85,8 @@ func untrusted(err error) string {
 		remote  *net.OpError
 	)
 	switch {
+	case errors.Is(err, errAsked):
+		return "the host asks for a client certificate"
 	case errors.As(err, &name):
 		return "the certificate is for another name"
 	case errors.As(err, &unknown):

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/url"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -23,8 +24,15 @@ type connections struct {
 
 	mu    sync.Mutex
 	files *certificates
-	used  *http.Transport
+	used  *generation
 	said  string // the last trouble that was logged
+}
+
+// generation is a transport and what is known of the hosts that it reached.
+type generation struct {
+	*http.Transport
+	asked    atomic.Bool // a host asked for a certificate, and there is none
+	answered atomic.Bool // a host has answered all the same
 }
 
 func newConnections(o *Options) (*connections, error) {
@@ -50,7 +58,18 @@ func newConnections(o *Options) (*connections, error) {
 }
 
 // transport makes one of the settings.
-func (c *connections) transport(conf *tls.Config) *http.Transport {
+func (c *connections) transport(conf *tls.Config) *generation {
+	g := &generation{}
+	own := conf.GetClientCertificate
+	// The certificate is shown whatever authorities the host names, so that it is
+	// the host that says what it does not like.
+	conf.GetClientCertificate = func(i *tls.CertificateRequestInfo) (*tls.Certificate, error) {
+		if own == nil {
+			g.asked.Store(true)
+			return new(tls.Certificate), nil
+		}
+		return own(i)
+	}
 	t := &http.Transport{
 		DialContext:            (&net.Dialer{Timeout: connectMax, KeepAlive: 30 * time.Second}).DialContext,
 		TLSClientConfig:        conf,
@@ -63,17 +82,28 @@ func (c *connections) transport(conf *tls.Config) *http.Transport {
 		TLSNextProto:           map[string]func(string, *tls.Conn) http.RoundTripper{},
 	}
 	throughProxy(t, c.proxy)
-	return t
+	g.Transport = t
+	return g
 }
 
 // RoundTrip implements http.RoundTripper.
 func (c *connections) RoundTrip(req *http.Request) (*http.Response, error) {
-	return c.current().RoundTrip(req)
+	g := c.current()
+	res, err := g.RoundTrip(req)
+	switch {
+	case err == nil:
+		g.answered.Store(true)
+	case g.asked.Load() && !g.answered.Load() && (untrusted(err) != "" || hungUp(err)):
+		// In TLS 1.3 the host finds out after the handshake that there is no
+		// certificate, and what it says of that may be lost with the connection.
+		err = fmt.Errorf("%w: %w", errAsked, err)
+	}
+	return res, err
 }
 
 // current gives the transport of the files as they are now, or as they were when
 // they were last fit for use.
-func (c *connections) current() *http.Transport {
+func (c *connections) current() *generation {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	conf, err := c.files.changed()

@@ -87,16 +87,13 @@ func (c *certificates) config() (*tls.Config, error) {
 			return nil, fmt.Errorf("CA file %s ends within a certificate", c.o.CAFile)
 		}
 	}
-	var own tls.Certificate
 	if c.o.CertFile != "" {
-		var err error
-		if own, err = tls.X509KeyPair(c.cert.raw, c.key.raw); err != nil {
+		own, err := tls.X509KeyPair(c.cert.raw, c.key.raw)
+		if err != nil {
 			return nil, fmt.Errorf("client certificate %s with key %s: %w", c.o.CertFile, c.o.KeyFile, err)
 		}
+		conf.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return &own, nil }
 	}
-	// The certificate is shown whatever authorities the host names, so that it is
-	// the host that says what it does not like.
-	conf.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return &own, nil }
 	return conf, nil
 }
 
