@@ -10,8 +10,6 @@ import (
 	"net/http"
 	"net/url"
 	"time"
-
-	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
 )
 
 // signer signs requests for Amazon OpenSearch Service (Signature Version 4).
@@ -24,7 +22,6 @@ import (
 type signer struct {
 	region, service string
 	now             func() time.Time
-	v4              *v4.Signer
 	keys            *keys
 }
 
@@ -39,7 +36,7 @@ func (s *signer) sign(req *http.Request, x *exchange) error {
 	if err != nil {
 		return err
 	}
-	creds, err := s.keys.get(req.Context())
+	creds, v4, err := s.keys.get(req.Context())
 	if err != nil {
 		return err
 	}
@@ -49,7 +46,7 @@ func (s *signer) sign(req *http.Request, x *exchange) error {
 		h.Set("Content-Type", v)
 	}
 	signed := &http.Request{Method: req.Method, URL: &address, Host: req.Host, Header: h}
-	if err := s.v4.SignHTTP(req.Context(), creds, signed, hash, s.service, s.region, s.now()); err != nil {
+	if err := v4.SignHTTP(req.Context(), creds, signed, hash, s.service, s.region, s.now()); err != nil {
 		return &keysError{cause: "the request cannot be signed"}
 	}
 	for k, v := range h {
@@ -107,5 +104,5 @@ func newSigner(o *Options, proxy *url.URL) (*signer, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &signer{region: region, service: a.Service, now: o.Now, v4: v4.NewSigner(), keys: k}, nil
+	return &signer{region: region, service: a.Service, now: o.Now, keys: k}, nil
 }

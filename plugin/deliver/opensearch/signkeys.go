@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	awsconfig "github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/credentials/stscreds"
@@ -90,8 +91,9 @@ type keys struct {
 	http  *awshttp.BuildableClient
 	turn  chan struct{} // holds one value, which who has it may use the rest with
 	creds aws.Credentials
-	next  time.Time // not before it are others looked for
-	due   bool      // the credentials were refused
+	v4    *v4.Signer // theirs alone: it keeps derived keys by the access key's id, whatever its secret
+	next  time.Time  // not before it are others looked for
+	due   bool       // the credentials were refused
 }
 
 func newKeys(a AWS, proxy *url.URL, now func() time.Time) *keys {
@@ -185,20 +187,20 @@ func (k *keys) refused(ctx context.Context) {
 	}
 }
 
-// get gives credentials that are good now.
+// get gives credentials that are good now, and what signs with them.
 //
 // Errors: a *keysError.
-func (k *keys) get(ctx context.Context) (aws.Credentials, error) {
+func (k *keys) get(ctx context.Context) (aws.Credentials, *v4.Signer, error) {
 	select {
 	case <-k.turn:
 	case <-ctx.Done():
-		return aws.Credentials{}, &keysError{cause: "timeout"}
+		return aws.Credentials{}, nil, &keysError{cause: "timeout"}
 	}
 	defer func() { k.turn <- struct{}{} }()
 	now := k.now()
 	good := k.creds.HasKeys() && !(k.creds.CanExpire && !now.Before(k.creds.Expires))
 	if good && (!k.due && !(k.creds.CanExpire && now.Add(renewBefore).After(k.creds.Expires)) || now.Before(k.next)) {
-		return k.creds, nil
+		return k.creds, k.v4, nil
 	}
 	if good {
 		var cancel context.CancelFunc
@@ -212,12 +214,15 @@ func (k *keys) get(ctx context.Context) (aws.Credentials, error) {
 	}
 	if err != nil {
 		if good {
-			return k.creds, nil
+			return k.creds, k.v4, nil
 		}
-		return aws.Credentials{}, err
+		return aws.Credentials{}, nil, err
 	}
-	k.creds, k.due = creds, false
-	return creds, nil
+	if creds != k.creds {
+		k.creds, k.v4 = creds, v4.NewSigner()
+	}
+	k.due = false
+	return k.creds, k.v4, nil
 }
 
 // find looks for credentials anew: in files and the environment as they are now,
@@ -250,7 +255,7 @@ func keysFailed(err error) *keysError {
 		answer *awshttp.ResponseError
 		api    smithy.APIError
 	)
-	if errors.As(err, &answer) && answer.Response != nil {
+	if errors.As(err, &answer) && answer.HTTPStatusCode() != 0 {
 		code := ""
 		if errors.As(err, &api) && plainCode(api.ErrorCode()) {
 			code = ", " + api.ErrorCode()
