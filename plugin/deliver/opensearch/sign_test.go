@@ -291,7 +291,7 @@ func TestSign_ClockOff(t *testing.T) {
 
 // sendAt sends one document by another clock.
 func sendAt(c *opensearch.Client, now func() time.Time) deliver.Answer {
-	b := batch(c, 1, 0)
+	b := batch(c, 1, 50_000)
 	var ans deliver.Answer
 	c.Send(context.Background(), &deliver.Request{
 		Body: b.Body, Docs: b.Docs, Which: []int32{0}, Timeout: 300 * time.Millisecond,
