@@ -108,7 +108,7 @@ func readAll(t *testing.T, s http.Handler, tries int) (ids, bad []string, last e
 		t.Fatal(err)
 	}
 	defer c.Close()
-	letters, err := c.Letters("dead", 5*time.Second)
+	letters, err := c.Letters("dead", time.Minute)
 	if err != nil {
 		t.Fatal(err)
 	}
