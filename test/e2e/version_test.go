@@ -29,7 +29,7 @@ func TestVersion3(t *testing.T) {
 		chunk.Record(n.event(), rec{"log", fmt.Sprintf("line %d ", i/2), "part", string("ab"[i%2]), "n", i})
 	}
 	chunk.Record(n.event(), rec{"log", "poison", "part", "a", "n", "no number"})
-	output := section(t, server.URL, "three-$part", map[string]string{"Dead_Letter_Index": "three_dead", "Retry_Timeout": "1s"})
+	output := section(t, server.URL, "three-$part", map[string]string{"Dead_Letter_Index": "three_dead", "Retry_Timeout": "30s"})
 	for _, again := range []bool{false, true} {
 		h := startHost(t, bin, host.Script{Plugin: so, Outputs: []map[string]string{output}})
 		if err := h.Chunk("app", chunk.Bytes()); err != nil {

@@ -223,7 +223,7 @@ func keyRotated(p *play) {
 	a := c.agent(f.url, keys, nil)
 	a.send(chunks...)
 	c.stuck(a, len(chunks), 3*time.Second)
-	for end := time.Now().Add(20 * time.Second); c.count().documents < c.sent && time.Now().Before(end); {
+	for end := time.Now().Add(90 * time.Second); c.count().documents < c.sent && time.Now().Before(end); {
 		time.Sleep(500 * time.Millisecond)
 	}
 	a.stop()
