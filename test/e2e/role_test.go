@@ -328,11 +328,15 @@ func arrive(t *testing.T, h *host.Host) {
 // told holds that one line, and no more than one, says so and what to do.
 func told(t *testing.T, h *host.Host, begin, do string) {
 	t.Helper()
-	said := h.Report().Stderr
+	var said string
 	var lines []string
-	for line := range bytes.Lines([]byte(said)) {
-		if bytes.Contains(line, []byte(begin)) {
-			lines = append(lines, string(bytes.TrimSpace(line)))
+	// What a process says comes by another way than what it answers, so it may come later.
+	for end := time.Now().Add(10 * time.Second); len(lines) == 0 && time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
+		said, lines = h.Report().Stderr, nil
+		for line := range bytes.Lines([]byte(said)) {
+			if bytes.Contains(line, []byte(begin)) {
+				lines = append(lines, string(bytes.TrimSpace(line)))
+			}
 		}
 	}
 	if len(lines) != 1 || !strings.Contains(lines[0], do) {
