@@ -53,7 +53,7 @@ func faults(r *rand.Rand) []string {
 // times and stopped for eight seconds; all that in an order and at moments drawn by lot: every line is there once. Chunks
 // are cut differently after a kill, so this rests on ids from the lines' places in their files.
 func TestFluentBit_AgentKilled(t *testing.T) {
-	bin, so := fluentBit(t, "agents killed, in the real Fluent Bit")
+	bin, so := shared.FluentBit(t, "agents killed, in the real Fluent Bit")
 	seed := uint64(time.Now().UnixNano())
 	if s := os.Getenv("SECLOG_SEED"); s != "" {
 		var err error

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/seclog/seclog/test/host"
+	"github.com/seclog/seclog/test/rig"
 	"github.com/seclog/seclog/test/servers"
 )
 
@@ -17,7 +18,7 @@ func TestCluster(t *testing.T) {
 	if testing.Short() {
 		t.Skip("starts three nodes")
 	}
-	so, bin := pluginAndHost(t)
+	so, bin := shared.PluginAndHost(t)
 	cluster := servers.ClusterForTest(t, 3, servers.Options{})
 	t.Run("nodes killed under load", func(t *testing.T) { clusterKills(t, cluster, so, bin) })
 	t.Run("one host dead from the start", func(t *testing.T) { deadHost(t, cluster, so, bin) })
@@ -49,7 +50,7 @@ func clusterKills(t *testing.T, cluster *servers.Cluster, so, bin string) {
 	}
 	green(t, manager)
 	output := section(t, strings.Join(hosts, ","), "cluster-load", map[string]string{"Retry_Timeout": "3s", "Timeout": "30s"})
-	h := startHost(t, bin, host.Script{Plugin: so, Outputs: []map[string]string{output}, Threads: 4, Queue: 8})
+	h := rig.StartHost(t, bin, host.Script{Plugin: so, Outputs: []map[string]string{output}, Threads: 4, Queue: 8})
 	n := now{time.Now().Add(-time.Minute).Unix()}
 	for i := range chunks {
 		if err := h.Chunk("app", numbered(n, i*each, (i+1)*each).Bytes()); err != nil {
@@ -119,7 +120,7 @@ func deadHost(t *testing.T, cluster *servers.Cluster, so, bin string) {
 		<-ended
 	}()
 	output := section(t, "http://"+l.Addr().String()+","+cluster.Nodes[0].URL, "cluster-dead", map[string]string{"Retry_Wait_Min": "200ms", "Retry_Wait_Max": "2s"})
-	h := startHost(t, bin, host.Script{Plugin: so, Outputs: []map[string]string{output}})
+	h := rig.StartHost(t, bin, host.Script{Plugin: so, Outputs: []map[string]string{output}})
 	n := now{time.Now().Add(-time.Minute).Unix()}
 	var took []time.Duration
 	for i := range chunks {

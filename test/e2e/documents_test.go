@@ -47,7 +47,7 @@ type documentCase struct {
 }
 
 func TestDocuments(t *testing.T) {
-	so, bin := pluginAndHost(t)
+	so, bin := shared.PluginAndHost(t)
 	server := openSearch(t)
 	for _, c := range slices.Concat(recordCases(), settingCases(), redactionCases(), hostileCases()) {
 		t.Run(c.name, func(t *testing.T) {
@@ -182,7 +182,7 @@ func mapped(t *testing.T, server *servers.Server, index, field string) string {
 
 // TestIndices sends records of one chunk to the indices that their own fields and times name.
 func TestIndices(t *testing.T) {
-	so, bin := pluginAndHost(t)
+	so, bin := shared.PluginAndHost(t)
 	server := openSearch(t)
 	n := now{time.Now().Add(-time.Minute).Unix()}
 	old := now{n.sec - 40*24*3600}

@@ -35,7 +35,7 @@ func lines(t *testing.T) int {
 // TestFluentBit_ServerKilled sends numbered lines through the real Fluent Bit
 // into a real OpenSearch that is killed on the way: every line is there once.
 func TestFluentBit_ServerKilled(t *testing.T) {
-	bin, so := fluentBit(t, "the plugin in the real Fluent Bit")
+	bin, so := shared.FluentBit(t, "the plugin in the real Fluent Bit")
 	server := servers.ForTest(t, servers.Options{Heap: "512m"})
 	n, dir := lines(t), t.TempDir()
 	log := filepath.Join(dir, "app.log")
@@ -70,20 +70,6 @@ func TestFluentBit_ServerKilled(t *testing.T) {
 	}
 	time.Sleep(3 * time.Second) // what comes twice would come now
 	once(t, server, "seclog-kill", "seclog_dead_letters", n)
-}
-
-// fluentBit gives the binary of the real Fluent Bit and the plugin. Without the one the test ends and says what it is
-// that was not tested.
-func fluentBit(t *testing.T, what string) (bin, so string) {
-	t.Helper()
-	if bin = os.Getenv("FLUENT_BIT"); bin == "" {
-		t.Skip("NOT TESTED: " + what + "; set FLUENT_BIT to its binary")
-	}
-	so, err := shared.plugin()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return bin, so
 }
 
 // configure writes the configuration that the promises are made for: the time comes from the line, chunks are kept in

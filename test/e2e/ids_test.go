@@ -10,12 +10,13 @@ import (
 
 	"github.com/seclog/seclog/plugin/decode/decodetest"
 	"github.com/seclog/seclog/test/host"
+	"github.com/seclog/seclog/test/rig"
 )
 
 // TestIDs_OfTheRecords lets records bring their ids: those with the same are stored once, in two chunks too, those without
 // all, and with Write_Operation index the last one stays. What OpenSearch can never take keeps its id as a dead letter.
 func TestIDs_OfTheRecords(t *testing.T) {
-	so, bin := pluginAndHost(t)
+	so, bin := shared.PluginAndHost(t)
 	server := openSearch(t)
 	n := now{time.Now().Add(-time.Minute).Unix()}
 	first := new(decodetest.Chunk).
@@ -34,7 +35,7 @@ func TestIDs_OfTheRecords(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	h := startHost(t, bin, host.Script{Plugin: so, Outputs: outputs})
+	h := rig.StartHost(t, bin, host.Script{Plugin: so, Outputs: outputs})
 	for _, chunk := range []*decodetest.Chunk{first, second} {
 		if err := h.Chunk("app", chunk.Bytes()); err != nil {
 			t.Fatal(err)
@@ -75,7 +76,7 @@ func TestIDs_OfTheRecords(t *testing.T) {
 // OpenSearch does not know the ids of the backing index before, so what is sent again then is stored again: the README
 // says so, and this holds it.
 func TestIDs_DataStream(t *testing.T) {
-	so, bin := pluginAndHost(t)
+	so, bin := shared.PluginAndHost(t)
 	server := openSearch(t)
 	if err := server.Do(t.Context(), "PUT", "/_index_template/ids-stream", `{"index_patterns":["ids-stream*"],"data_stream":{},"priority":500}`, nil); err != nil {
 		t.Fatal(err)

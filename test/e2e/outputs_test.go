@@ -16,7 +16,7 @@ import (
 
 // TestOutputs_EachHasItsOwnSettings runs three [OUTPUT] sections in one process, which share nothing but it.
 func TestOutputs_EachHasItsOwnSettings(t *testing.T) {
-	so, bin := pluginAndHost(t)
+	so, bin := shared.PluginAndHost(t)
 	server := openSearch(t)
 	n := now{time.Now().Add(-time.Minute).Unix()}
 	chunk := new(decodetest.Chunk).Record(n.event(), rec{"log", "card 4111 1111 1111 1111 refused"})
@@ -48,7 +48,7 @@ func TestOutputs_EachHasItsOwnSettings(t *testing.T) {
 // TestOutputs_RefusedInit hands configurations that cannot be used to the plugin beside one that can: Init answers an
 // error, which ends Fluent Bit, and says why without what is secret. The process does not crash.
 func TestOutputs_RefusedInit(t *testing.T) {
-	so, bin := pluginAndHost(t)
+	so, bin := shared.PluginAndHost(t)
 	broken := filepath.Join(t.TempDir(), "broken.yaml")
 	write(t, broken, "detectors:\n  - id: broken\n    about: A pattern that does not compile\n    pattern: '('\n    action: redact\n    examples: {match: ['x'], ignore: ['y']}\n")
 	file := filepath.Join(t.TempDir(), "file")
@@ -104,7 +104,7 @@ func TestOutputs_RefusedInit(t *testing.T) {
 // TestOutputs_ReloadRefused reloads after a rule file has become wrong: the new Init is refused, which ends Fluent Bit,
 // and what both outputs answered with FLB_OK before is there.
 func TestOutputs_ReloadRefused(t *testing.T) {
-	so, bin := pluginAndHost(t)
+	so, bin := shared.PluginAndHost(t)
 	server := openSearch(t)
 	rules := filepath.Join(t.TempDir(), "own.yaml")
 	const good = "detectors:\n  - id: badge\n    about: Numbers on badges\n    keywords: [EMP-]\n    pattern: '\\bEMP-\\d{8}\\b'\n    action: redact\n    examples: {match: ['EMP-00417733'], ignore: ['EMP-12']}\n"

@@ -7,6 +7,7 @@ import (
 
 	"github.com/seclog/seclog/plugin/decode/decodetest"
 	"github.com/seclog/seclog/test/host"
+	"github.com/seclog/seclog/test/rig"
 )
 
 // Bounds of what hot reloads may leave behind, per process, once the first ones have warmed it up.
@@ -21,10 +22,10 @@ const (
 // TestReload_NothingIsLeft reloads the plugin hot, as Fluent Bit does, with chunks between: every line arrives once,
 // and files, threads and memory do not grow.
 func TestReload_NothingIsLeft(t *testing.T) {
-	so, bin := pluginAndHost(t)
+	so, bin := shared.PluginAndHost(t)
 	server := openSearch(t)
 	const chunks, lines, index = 5, 40, "reloads"
-	h := startHost(t, bin, host.Script{
+	h := rig.StartHost(t, bin, host.Script{
 		Plugin: so, Threads: 2, ReplaceHandlers: true,
 		Outputs: []map[string]string{section(t, server.URL, index, nil)},
 	})
@@ -81,10 +82,10 @@ func TestReload_NothingIsLeft(t *testing.T) {
 // TestReload_HandlersAreGosAgain takes SIGSEGV and SIGFPE from Go as Fluent Bit does when it gets SIGHUP. With its
 // handler in place a nil dereference ends the agent instead of costing one record; package host's tests show both.
 func TestReload_HandlersAreGosAgain(t *testing.T) {
-	so, bin := pluginAndHost(t)
+	so, bin := shared.PluginAndHost(t)
 	server := openSearch(t)
 	const index = "handlers"
-	h := startHost(t, bin, host.Script{
+	h := rig.StartHost(t, bin, host.Script{
 		Plugin: so, ReplaceHandlers: true, Outputs: []map[string]string{section(t, server.URL, index, nil)},
 	})
 	owners := func(when string, want host.Owner) {

@@ -100,7 +100,7 @@ func numbers(t *testing.T, s *servers.Server, index string) int {
 // once, and one dead letter. The mapping mended, replay brings it; a second replay changes nothing. The dead letter is in
 // its index, or, where that one is closed, in the file.
 func TestReplay_OnePoison(t *testing.T) {
-	so, bin := pluginAndHost(t)
+	so, bin := shared.PluginAndHost(t)
 	server := openSearch(t)
 	cli := command(t)
 	do := func(method, path, body string) {

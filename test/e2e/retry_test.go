@@ -12,6 +12,7 @@ import (
 
 	"github.com/seclog/seclog/plugin/decode/decodetest"
 	"github.com/seclog/seclog/test/host"
+	"github.com/seclog/seclog/test/rig"
 )
 
 // What a gate does with connections.
@@ -126,7 +127,7 @@ func (g *gate) serve(c net.Conn, target string) {
 // TestRetry_EachRecordOnce gives the same bytes again after a flush that met no server, and after flushes whose
 // documents were taken while the answer was lost: every record is there once.
 func TestRetry_EachRecordOnce(t *testing.T) {
-	so, bin := pluginAndHost(t)
+	so, bin := shared.PluginAndHost(t)
 	server := openSearch(t)
 	for _, c := range []struct {
 		name string
@@ -141,7 +142,7 @@ func TestRetry_EachRecordOnce(t *testing.T) {
 			index := fmt.Sprint("retry-", c.mode)
 			g := newGate(t, server.URL)
 			g.set(c.mode)
-			h := startHost(t, bin, host.Script{
+			h := rig.StartHost(t, bin, host.Script{
 				Plugin: so, Threads: 2, RetryEvery: 100 * time.Millisecond,
 				Outputs: []map[string]string{section(t, g.url, index, map[string]string{"Retry_Timeout": "300ms"})},
 			})
@@ -185,7 +186,7 @@ func TestRetry_EachRecordOnce(t *testing.T) {
 // State_Path, as Fluent Bit does with chunks that it kept on disk: every record is there once. Two of the chunks are
 // equal, and both count.
 func TestRetry_AfterARestart(t *testing.T) {
-	so, bin := pluginAndHost(t)
+	so, bin := shared.PluginAndHost(t)
 	server := openSearch(t)
 	const lines, index = 50, "retry-restart"
 	n := now{time.Now().Add(-time.Minute).Unix()}

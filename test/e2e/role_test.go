@@ -19,6 +19,7 @@ import (
 
 	"github.com/seclog/seclog/plugin/decode/decodetest"
 	"github.com/seclog/seclog/test/host"
+	"github.com/seclog/seclog/test/rig"
 	"github.com/seclog/seclog/test/servers"
 )
 
@@ -34,7 +35,7 @@ type secured struct {
 
 // TestLeastPrivilege delivers as a user who has the shipped role and nothing else.
 func TestLeastPrivilege(t *testing.T) {
-	so, bin := pluginAndHost(t)
+	so, bin := shared.PluginAndHost(t)
 	s := secured{servers.ForTest(t, servers.Options{Security: true}), so, bin, nil}
 	pem, err := os.ReadFile(s.CAFile)
 	if err != nil {
@@ -251,7 +252,7 @@ func (s secured) widened(t *testing.T) {
 	for i := range 400 {
 		chunk.Record(n.event(), rec{"log", fmt.Sprintf("line %d ", i/2), "part", string("ab"[i%2])})
 	}
-	h := startHost(t, s.bin, host.Script{Plugin: s.so, Outputs: []map[string]string{keys}})
+	h := rig.StartHost(t, s.bin, host.Script{Plugin: s.so, Outputs: []map[string]string{keys}})
 	if err := h.Chunk("app", chunk.Bytes()); err != nil {
 		t.Fatal(err)
 	}
@@ -277,7 +278,7 @@ func (s secured) password(t *testing.T) {
 	s.user(t, "changing", secret, role(t, "role.yml", "seclog"))
 	keys, file := s.section(t, "seclog-changing", "changing", secret)
 	n := now{time.Now().Add(-time.Minute).Unix()}
-	h := startHost(t, s.bin, host.Script{Plugin: s.so, Outputs: []map[string]string{keys}})
+	h := rig.StartHost(t, s.bin, host.Script{Plugin: s.so, Outputs: []map[string]string{keys}})
 	if err := h.Chunk("app", numbered(n, 0, 100).Bytes()); err != nil {
 		t.Fatal(err)
 	}

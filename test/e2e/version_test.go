@@ -7,6 +7,7 @@ import (
 
 	"github.com/seclog/seclog/plugin/decode/decodetest"
 	"github.com/seclog/seclog/test/host"
+	"github.com/seclog/seclog/test/rig"
 	"github.com/seclog/seclog/test/servers"
 )
 
@@ -14,7 +15,7 @@ import (
 // index that takes nothing for a while.
 func TestVersion3(t *testing.T) {
 	server := servers.ForTest(t, servers.Options{Version: "3.4.0"})
-	so, bin := pluginAndHost(t)
+	so, bin := shared.PluginAndHost(t)
 	for index, body := range map[string]string{
 		"three-a": `{"mappings":{"properties":{"n":{"type":"long"}}}}`,
 		"three-b": `{"settings":{"index.blocks.write":true}}`,
@@ -31,7 +32,7 @@ func TestVersion3(t *testing.T) {
 	chunk.Record(n.event(), rec{"log", "poison", "part", "a", "n", "no number"})
 	output := section(t, server.URL, "three-$part", map[string]string{"Dead_Letter_Index": "three_dead", "Retry_Timeout": "30s"})
 	for _, again := range []bool{false, true} {
-		h := startHost(t, bin, host.Script{Plugin: so, Outputs: []map[string]string{output}})
+		h := rig.StartHost(t, bin, host.Script{Plugin: so, Outputs: []map[string]string{output}})
 		if err := h.Chunk("app", chunk.Bytes()); err != nil {
 			t.Fatal(err)
 		}

@@ -39,7 +39,7 @@ type course struct {
 // newCourse makes a course to the shared server.
 func newCourse(t *testing.T, index string) *course {
 	t.Helper()
-	server, err := shared.server()
+	server, err := shared.Server()
 	if err != nil {
 		t.Fatal(err)
 	}

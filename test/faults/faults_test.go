@@ -8,11 +8,8 @@ package faults
 
 import (
 	"cmp"
-	"context"
-	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"slices"
 	"sync"
 	"testing"
@@ -21,6 +18,7 @@ import (
 	"github.com/seclog/seclog/plugin"
 	"github.com/seclog/seclog/plugin/detect"
 	"github.com/seclog/seclog/test/host"
+	"github.com/seclog/seclog/test/rig"
 	"github.com/seclog/seclog/test/servers"
 )
 
@@ -58,7 +56,7 @@ func table() []row {
 
 func TestFaults(t *testing.T) {
 	if reason, ok := servers.Available(); !ok {
-		notTested(t, "faults before a real OpenSearch", reason)
+		rig.NotTested(t, "faults before a real OpenSearch", reason)
 	}
 	begin(t)
 	for i, r := range table() {
@@ -75,9 +73,9 @@ func begin(t *testing.T) {
 	t.Helper()
 	var wg sync.WaitGroup
 	if _, ok := host.Available(); ok {
-		wg.Go(func() { _, _ = shared.plugin() }) // its error comes again where it is asked for
+		wg.Go(func() { _, _ = shared.Plugin() }) // its error comes again where it is asked for
 	}
-	if _, err := shared.server(); err != nil {
+	if _, err := shared.Server(); err != nil {
 		t.Fatal(err)
 	}
 	wg.Wait()
@@ -94,65 +92,21 @@ func pick[T any](short, lengthy T) T {
 	return short
 }
 
-// rig is what the rows share. Each part is made when it is first asked for.
-type rig struct {
-	plugin func() (string, error) // out_seclog.so
-	host   func() (string, error) // the program that loads it
-	server func() (*servers.Server, error)
-	rules  func() (*plugin.Ruleset, error)
+// shared is what the rows share. It is set by TestMain alone.
+var shared struct {
+	*rig.Rig
+	rules func() (*plugin.Ruleset, error)
 }
 
-// shared is set by TestMain alone.
-var shared rig
-
-func TestMain(m *testing.M) { os.Exit(runAll(m)) }
-
-func runAll(m *testing.M) (code int) {
-	dir, err := os.MkdirTemp("", "seclog-faults-")
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		return 1
-	}
-	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Minute)
-	defer cancel()
-	var started *servers.Server
-	shared = rig{
-		plugin: sync.OnceValues(func() (string, error) {
-			so := filepath.Join(dir, "out_seclog.so")
-			return so, host.BuildPlugin(ctx, "github.com/seclog/seclog", so)
-		}),
-		host: sync.OnceValues(func() (string, error) { return host.Build(ctx, dir) }),
-		server: sync.OnceValues(func() (*servers.Server, error) {
-			var err error
-			started, err = servers.StartOpenSearch(ctx, servers.Options{Heap: "512m"})
-			return started, err
-		}),
-		rules: sync.OnceValues(func() (*plugin.Ruleset, error) {
-			c, err := settings(map[string]string{"Hosts": "http://nowhere.invalid", "State_Path": dir})
+func TestMain(m *testing.M) {
+	os.Exit(rig.Main(m, "faults", 30*time.Minute, func(r *rig.Rig) {
+		shared.Rig = r
+		shared.rules = sync.OnceValues(func() (*plugin.Ruleset, error) {
+			c, err := settings(map[string]string{"Hosts": "http://nowhere.invalid", "State_Path": r.Dir})
 			if err != nil {
 				return nil, err
 			}
 			return plugin.LoadRules(c, detect.Options{})
-		}),
-	}
-	defer func() {
-		if started != nil {
-			err = started.Close()
-		}
-		if err = errors.Join(err, os.RemoveAll(dir)); err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			code = 1
-		}
-	}()
-	return m.Run()
-}
-
-// notTested ends a test that cannot run here: skipped with the reason, or failed where SECLOG_NEED_SERVERS says that it
-// has to run.
-func notTested(t *testing.T, what, reason string) {
-	t.Helper()
-	if os.Getenv("SECLOG_NEED_SERVERS") != "" {
-		t.Fatalf("NOT TESTED: %s: %s", what, reason)
-	}
-	t.Skipf("NOT TESTED: %s: %s", what, reason)
+		})
+	}))
 }

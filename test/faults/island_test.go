@@ -1,7 +1,6 @@
 package faults
 
 import (
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -16,6 +15,7 @@ import (
 	"time"
 
 	"github.com/seclog/seclog/test/host"
+	"github.com/seclog/seclog/test/rig"
 )
 
 // sea is what lies between the host and its server, as the program island takes it.
@@ -55,9 +55,9 @@ type island struct {
 // end with the test.
 func newIsland(t *testing.T, url string, first sea, script func(so string) host.Script) *island {
 	t.Helper()
-	so, bin := builtHost(t)
+	so, bin := shared.PluginAndHost(t)
 	if reason := noIsland(); reason != "" {
-		notTested(t, "a network of its own", reason)
+		rig.NotTested(t, "a network of its own", reason)
 	}
 	// The name of a socket has room for about a hundred bytes, which t.TempDir may use up.
 	dir, err := os.MkdirTemp("", "island-")
@@ -75,7 +75,7 @@ func newIsland(t *testing.T, url string, first sea, script func(so string) host.
 	}
 	passOn(t, filepath.Join(dir, "server.sock"), url)
 	wrapper := wrap(t, dir, fmt.Sprintf("exec unshare -n -m %s -dir %s -- %s", program, dir, bin))
-	h := startHost(t, wrapper, script(so))
+	h := rig.StartHost(t, wrapper, script(so))
 	control, err := net.Dial("unix", filepath.Join(dir, "control.sock"))
 	if err != nil {
 		t.Fatal(err)
@@ -168,40 +168,6 @@ func wrap(t *testing.T, dir string, lines ...string) string {
 	return path
 }
 
-// builtHost gives the plugin and the host that loads it.
-func builtHost(t *testing.T) (so, bin string) {
-	t.Helper()
-	if reason, ok := host.Available(); !ok {
-		notTested(t, "the plugin through the C interface", reason)
-	}
-	so, err := shared.plugin()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if bin, err = shared.host(); err != nil {
-		t.Fatal(err)
-	}
-	return so, bin
-}
-
-// startHost starts a host that ends with the test. What the plugin said is logged if the test fails.
-func startHost(t *testing.T, bin string, script host.Script) *host.Host {
-	t.Helper()
-	h, err := host.Start(context.WithoutCancel(t.Context()), bin, script)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := h.Kill(); err != nil {
-			t.Error(err)
-		}
-		if t.Failed() {
-			t.Log(h.Report().Stderr)
-		}
-	})
-	return h
-}
-
 // drained waits until the host has a final answer for each chunk.
 func drained(t *testing.T, h *host.Host, most time.Duration) host.Event {
 	t.Helper()
@@ -219,11 +185,11 @@ func drained(t *testing.T, h *host.Host, most time.Duration) host.Event {
 func mountTmpfs(t *testing.T, size string) string {
 	t.Helper()
 	if os.Geteuid() != 0 {
-		notTested(t, "a full disk", "not root, so no file system of 64 kB can be mounted")
+		rig.NotTested(t, "a full disk", "not root, so no file system of 64 kB can be mounted")
 	}
 	dir := t.TempDir()
 	if out, err := exec.Command("mount", "-t", "tmpfs", "-o", "mode=0700,size="+size, "tmpfs", dir).CombinedOutput(); err != nil {
-		notTested(t, "a full disk", fmt.Sprintf("mount: %v %s", err, out))
+		rig.NotTested(t, "a full disk", fmt.Sprintf("mount: %v %s", err, out))
 	}
 	t.Cleanup(func() {
 		if out, err := exec.Command("umount", "-l", dir).CombinedOutput(); err != nil {

@@ -57,7 +57,7 @@ type play struct {
 // newPlay prepares a row in an index of that name.
 func newPlay(t *testing.T, name string) *play {
 	t.Helper()
-	s, err := shared.server()
+	s, err := shared.Server()
 	if err != nil {
 		t.Fatal(err)
 	}

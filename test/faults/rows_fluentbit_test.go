@@ -43,14 +43,7 @@ type fluentBit struct {
 // newFluentBit makes one that reads *.log of its folder.
 func newFluentBit(c *course) *fluentBit {
 	c.t.Helper()
-	bin := os.Getenv("FLUENT_BIT")
-	if bin == "" {
-		c.t.Skip("NOT TESTED: the real Fluent Bit; set FLUENT_BIT to its binary")
-	}
-	so, err := shared.plugin()
-	if err != nil {
-		c.t.Fatal(err)
-	}
+	bin, so := shared.FluentBit(c.t, "the real Fluent Bit")
 	return &fluentBit{c: c, bin: bin, so: so, dir: c.dir, storage: filepath.Join(c.dir, "storage")}
 }
 

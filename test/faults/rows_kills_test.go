@@ -52,13 +52,7 @@ func (w logWriter) Write(b []byte) (int, error) { w.p.log(string(b)); return len
 // host starts the shared object in a process of its own.
 func (p *play) host(pairs ...string) *host.Host {
 	p.t.Helper()
-	if reason, ok := host.Available(); !ok {
-		notTested(p.t, "the plugin through the C interface", reason)
-	}
-	so, err := shared.plugin()
-	p.must(err)
-	bin, err := shared.host()
-	p.must(err)
+	so, bin := shared.PluginAndHost(p.t)
 	h, err := host.Start(p.ctx, bin, host.Script{
 		Plugin: so, Threads: 2, RetryEvery: schedulerBase, Stderr: logWriter{p}, Outputs: []map[string]string{p.keys(pairs...)},
 	})

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/seclog/seclog/test/host"
+	"github.com/seclog/seclog/test/rig"
 )
 
 // rowsProcess are faults of the process that the plugin is in: its memory, its reloads, its end.
@@ -47,13 +48,13 @@ func hangingURL(p *play) string {
 // littleMemory gives the same chunks to a host with all memory and to one with little.
 func littleMemory(p *play) {
 	c := newCourse(p.t, "fault-32-memory")
-	so, bin := builtHost(c.t)
+	so, bin := shared.PluginAndHost(c.t)
 	filler := strings.Repeat("a text that takes memory ", 160) // 4 kB
 	for _, limit := range []struct{ name, lines string }{
 		{"all memory", ""},
 		{"2.2 GB of addresses, 24 MiB for Go", "ulimit -v 2200000; export GOMEMLIMIT=24MiB\n"},
 	} {
-		h := startHost(c.t, wrap(c.t, c.t.TempDir(), limit.lines+"exec "+bin), host.Script{
+		h := rig.StartHost(c.t, wrap(c.t, c.t.TempDir(), limit.lines+"exec "+bin), host.Script{
 			Plugin: so, Threads: 4, Queue: 4, Outputs: []map[string]string{c.section(c.server.URL, map[string]string{"Timeout": "30s", "Retry_Timeout": "10s"})},
 		})
 		began, most := time.Now(), 0
@@ -82,14 +83,14 @@ func reloadRule(round int) []byte {
 // reloadsInFlight reloads a host hot, each time with chunks in flight and other rules.
 func reloadsInFlight(p *play) {
 	c := newCourse(p.t, "fault-33-reload")
-	so, bin := builtHost(c.t)
+	so, bin := shared.PluginAndHost(c.t)
 	rules := filepath.Join(c.dir, "rules.yaml")
 	replace(c.t, rules, reloadRule(0))
 	script := host.Script{
 		Plugin: so, Threads: 4, RetryEvery: 50 * time.Millisecond, ReplaceHandlers: true,
 		Outputs: []map[string]string{c.section(c.server.URL, map[string]string{"Rules_Path": rules, "Rules_Builtin": "Off"})},
 	}
-	h := startHost(c.t, bin, script)
+	h := rig.StartHost(c.t, bin, script)
 	const reloads, warm = 20, 5
 	var warmed, last host.Event
 	for round := range reloads {
@@ -113,7 +114,7 @@ func reloadsInFlight(p *play) {
 	}
 	// Fluent Bit has ended; with mended rules it starts again and goes on.
 	replace(c.t, rules, reloadRule(reloads+1))
-	h = startHost(c.t, bin, script)
+	h = rig.StartHost(c.t, bin, script)
 	c.give(h, c.chunks(8, 40, "word", fmt.Sprintf("a plantedword%d here", reloads+1)))
 	if _, err := h.Exit(); err != nil {
 		c.t.Fatal(err)
@@ -132,7 +133,7 @@ func reloadsInFlight(p *play) {
 // endWithBacklog ends a host whose server gives nothing, and gives its chunks to the next one.
 func endWithBacklog(p *play, name, url string) {
 	c := newCourse(p.t, "fault-34-"+name)
-	so, bin := builtHost(c.t)
+	so, bin := shared.PluginAndHost(c.t)
 	const timeout, retry, grace = 3 * time.Second, time.Second, 500 * time.Millisecond
 	script := func(url string) host.Script {
 		return host.Script{
@@ -140,7 +141,7 @@ func endWithBacklog(p *play, name, url string) {
 			Outputs: []map[string]string{c.section(url, map[string]string{"Timeout": timeout.String(), "Retry_Timeout": retry.String()})},
 		}
 	}
-	h := startHost(c.t, bin, script(url))
+	h := rig.StartHost(c.t, bin, script(url))
 	chunks := c.chunks(40, 50)
 	c.give(h, chunks)
 	c.held(h, len(chunks), 5*time.Second)
@@ -155,7 +156,7 @@ func endWithBacklog(p *play, name, url string) {
 	}
 	s := script(c.server.URL)
 	s.Grace = 0
-	next := startHost(c.t, bin, s)
+	next := rig.StartHost(c.t, bin, s)
 	c.give(next, chunks)
 	if _, err := next.Exit(); err != nil {
 		c.t.Fatal(err)
