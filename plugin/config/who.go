@@ -13,6 +13,14 @@ var (
 	roleARN    = regexp.MustCompile(`^arn:aws[a-z-]*:iam::[0-9]{12}:role/[A-Za-z0-9+=,.@_/-]+$`)
 )
 
+// IsAWSRegion tells whether a text can be the name of a region, such as
+// eu-central-1.
+func IsAWSRegion(v string) bool { return regionName.MatchString(v) }
+
+// IsAWSRole tells whether a text is the ARN of a role, such as
+// arn:aws:iam::123456789012:role/seclog.
+func IsAWSRole(v string) bool { return roleARN.MatchString(v) }
+
 // hasControl tells whether a text holds what cannot stand in a header.
 func hasControl(v string) bool {
 	return strings.ContainsFunc(v, func(r rune) bool { return r < ' ' || r == 0x7f })
@@ -54,14 +62,23 @@ func setSTSEndpoint(c *Config, v string) error {
 	return nil
 }
 
-// setProxy never quotes the URL, since it may hold a password.
-func setProxy(c *Config, v string) error {
+// ParseProxy reads the URL of an HTTP proxy, such as
+// http://user:password@proxy:3128.
+//
+// Errors: what is no such URL; the text quotes nothing of it.
+func ParseProxy(v string) (*url.URL, error) {
 	u, err := url.Parse(strings.TrimSpace(v))
 	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "" || u.Path != "" && u.Path != "/" || u.RawQuery != "" || u.Fragment != "" {
-		return errors.New("allowed: a URL such as http://user:password@proxy:3128")
+		return nil, errors.New("allowed: a URL such as http://user:password@proxy:3128")
 	}
+	return u, nil
+}
+
+// setProxy never quotes the URL, since it may hold a password.
+func setProxy(c *Config, v string) error {
+	_, err := ParseProxy(v)
 	c.Proxy = NewSecret(strings.TrimSpace(v))
-	return nil
+	return err
 }
 
 func (c *Config) combineCredentials(fine func(key string) bool, refuse func(name, shown string, reason error)) {

@@ -48,11 +48,6 @@ func newConnections(o *Options) (*connections, error) {
 	if err != nil {
 		return nil, err
 	}
-	if conf == nil { // no file is named
-		if conf, err = c.files.config(); err != nil {
-			return nil, err
-		}
-	}
 	c.used = c.transport(conf)
 	return c, nil
 }

@@ -10,6 +10,8 @@ import (
 	"net/netip"
 	"net/url"
 	"strings"
+
+	"github.com/seclog/seclog/plugin/config"
 )
 
 // ProxyURL is the URL of an HTTP proxy, which may hold user and password; no
@@ -32,9 +34,9 @@ func (p ProxyURL) parse() (*url.URL, error) {
 	if p == "" {
 		return nil, nil
 	}
-	u, err := url.Parse(strings.TrimSpace(string(p)))
-	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "" || u.Path != "" && u.Path != "/" || u.RawQuery != "" || u.Fragment != "" {
-		return nil, errors.New("the proxy is no URL such as http://user:password@proxy:3128")
+	u, err := config.ParseProxy(string(p))
+	if err != nil {
+		return nil, fmt.Errorf("the proxy: %w", err)
 	}
 	return u, nil
 }

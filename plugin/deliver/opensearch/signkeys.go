@@ -8,7 +8,6 @@ import (
 	"net"
 	"net/http"
 	"net/url"
-	"regexp"
 	"strings"
 	"time"
 
@@ -20,6 +19,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 	"github.com/aws/smithy-go"
 	"github.com/aws/smithy-go/logging"
+
+	"github.com/seclog/seclog/plugin/config"
 )
 
 // AWS says how requests to Amazon OpenSearch Service are signed. Credentials are
@@ -35,19 +36,13 @@ type AWS struct {
 	Service     string // "es" (default) or "aoss"
 }
 
-// arn is the name of a role.
-var arn = regexp.MustCompile(`^arn:aws[a-z-]*:iam::[0-9]{12}:role/[A-Za-z0-9+=,.@_/-]+$`)
-
-// region is the name of a region.
-var region = regexp.MustCompile(`^[a-z0-9]+(-[a-z0-9]+)+$`)
-
 // checked gives the settings with the defaults filled in.
 func (a AWS) checked() (AWS, error) {
 	a.Service = cmp.Or(a.Service, "es")
 	if a.Service != "es" && a.Service != "aoss" {
 		return a, errors.New("the AWS service is neither es nor aoss")
 	}
-	if a.RoleARN != "" && !arn.MatchString(a.RoleARN) {
+	if a.RoleARN != "" && !config.IsAWSRole(a.RoleARN) {
 		return a, errors.New("the AWS role is no ARN such as arn:aws:iam::123456789012:role/seclog")
 	}
 	if a.ExternalID.Value != "" && a.RoleARN == "" {
@@ -171,7 +166,7 @@ func (k *keys) regionOf(ctx context.Context) (string, error) {
 	if cfg.Region == "" {
 		return "", errors.New("AWS_Auth needs AWS_Region, a profile that has a region, or AWS_REGION in the environment")
 	}
-	if !region.MatchString(cfg.Region) {
+	if !config.IsAWSRegion(cfg.Region) {
 		return "", errors.New("the AWS region is none such as eu-central-1")
 	}
 	return cfg.Region, nil

@@ -30,6 +30,8 @@ const pemMax = 16 << 20
 type certificates struct {
 	o             TLS
 	ca, cert, key watchedFile
+	looked        bool
+	reads         int               // of the files, when their contents were last compared
 	tried         [sha256.Size]byte // the contents that were last made settings of, or could not be
 }
 
@@ -43,35 +45,42 @@ func newCertificates(o TLS) (*certificates, error) {
 	return &certificates{o: o, ca: watchedFile{path: o.CAFile, limit: pemMax}, cert: watchedFile{path: o.CertFile, limit: pemMax}, key: watchedFile{path: o.KeyFile, limit: pemMax}}, nil
 }
 
-// changed gives new settings, or nil when the files are as they were or not
-// usable; one content that is not is an error once. A certificate and its key are
+// changed gives new settings, at first and when the files have changed, else
+// nil; one content that is not usable is an error once. A certificate and its key are
 // two files, so a moment may come when they do not fit.
 //
 // Errors: a file that cannot be read or used; the text names it and quotes
 // nothing of it.
 func (c *certificates) changed() (*tls.Config, error) {
 	var errs []error
-	sum := sha256.New()
-	for _, f := range []*watchedFile{&c.ca, &c.cert, &c.key} {
+	reads := 0
+	files := [...]*watchedFile{&c.ca, &c.cert, &c.key}
+	for _, f := range files {
 		if f.path == "" {
 			continue
 		}
-		raw, err := f.load()
-		if err != nil {
+		if _, err := f.load(); err != nil {
 			errs = append(errs, err)
 		}
-		fmt.Fprintf(sum, "%d:", len(raw))
-		_, _ = sum.Write(raw)
+		reads += f.reads
 	}
 	if err := errors.Join(errs...); err != nil {
 		return nil, err
 	}
-	var content [sha256.Size]byte
-	sum.Sum(content[:0])
-	if content == c.tried {
+	if c.looked && reads == c.reads {
 		return nil, nil
 	}
-	c.tried = content
+	sum := sha256.New()
+	for _, f := range files {
+		fmt.Fprintf(sum, "%d:", len(f.raw))
+		_, _ = sum.Write(f.raw)
+	}
+	content := [sha256.Size]byte(sum.Sum(nil))
+	known := c.looked && content == c.tried
+	c.looked, c.reads, c.tried = true, reads, content
+	if known {
+		return nil, nil
+	}
 	return c.config()
 }
 

@@ -20,6 +20,7 @@ type watchedFile struct {
 	limit int64
 	info  os.FileInfo // of what raw was read from; nil: nothing was read yet
 	read  time.Time   // when
+	reads int         // how often that was
 	raw   []byte
 }
 
@@ -40,6 +41,7 @@ func (f *watchedFile) load() ([]byte, error) {
 		return f.raw, err
 	}
 	f.raw, f.info, f.read = raw, info, now
+	f.reads++
 	return raw, nil
 }
 
